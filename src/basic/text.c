@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+int parse_u64(const char *s, uint64_t *ret)
+{
+        uint64_t n = 0;
+
+        if (!*s)
+                return -EINVAL;
+
+        for (const char *p = s; *p; p++) {
+                if (*p < '0' || *p > '9')
+                        return -EINVAL;
+        }
+        for (; *s; s++) {
+                if (__builtin_mul_overflow(n, 10U, &n) ||
+                    __builtin_add_overflow(n, (unsigned) (*s - '0'), &n))
+                        return -ERANGE;
+        }
+
+        *ret = n;
+        return 0;
+}
+
+bool name_is_valid(const char *s)
+{
+        static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+        size_t n = strspn(s, allowed);
+
+        return n > 0 && n <= 64 && !s[n] && s[0] != '.' && s[0] != '-';
+}
+
+/* How many bytes the UTF-8 character at s takes; 0 where it is none, or one that does not print. */
+static size_t printable_length(const unsigned char *s, size_t size)
+{
+        uint32_t c;
+        size_t n;
+
+        if (s[0] < 0x80)
+                return s[0] >= 0x20 && s[0] != 0x7f && s[0] != '\\';
+
+        n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+        if (s[0] < 0xc2 || s[0] > 0xf4 || n > size)
+                return 0;
+
+        c = s[0] & (0x7fU >> n);
+        for (size_t i = 1; i < n; i++) {
+                if ((s[i] & 0xc0) != 0x80)
+                        return 0;
+                c = c << 6 | (s[i] & 0x3fU);
+        }
+
+        /* Overlong forms, surrogates, C1 controls, and the marks that reorder text on a terminal. */
+        if ((n == 3 && c < 0x800) || (n == 4 && c < 0x10000) || c > 0x10ffff ||
+            (c >= 0xd800 && c <= 0xdfff) || (c >= 0x80 && c < 0xa0) || c == 0x61c ||
+            (c >= 0x200e && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069))
+                return 0;
+
+        return n;
+}
+
+char *escape_text(const char *s, size_t size, char *buf, size_t buf_size)
+{
+        size_t used = 0, safe = 0; /* safe: up to where "..." still fits behind */
+
+        for (size_t i = 0; i < size;) {
+                size_t n = printable_length((const unsigned char *) s + i, size - i);
+                size_t want = n ? n : 4;
+
+                if (used + want + 1 > buf_size) {
+                        strcpy(buf + safe, "...");
+                        return buf;
+                }
+                if (n)
+                        memcpy(buf + used, s + i, n);
+                else
+                        snprintf(buf + used, 5, "\\x%02x", (unsigned char) s[i]);
+
+                used += want;
+                i += n ? n : 1;
+                if (used + 4 <= buf_size)
+                        safe = used;
+        }
+
+        buf[used] = '\0';
+        return buf;
+}

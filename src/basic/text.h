@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Numbers and names in text that comes from outside. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Parse s as an unsigned decimal number: digits only, no sign, no space. Returns 0, -EINVAL (empty, another
+ * byte) or -ERANGE (does not fit). */
+int parse_u64(const char *s, uint64_t *ret);
+
+/* Whether s may be the name of an instance or a tarpit: [A-Za-z0-9_.-]{1,64}, not beginning with a dot or a
+ * dash. */
+bool name_is_valid(const char *s);
+
+/* Write the size bytes at s to buf as text that is safe to show: control characters, bytes that are not UTF-8
+ * and backslashes become \xNN. What does not fit is cut, with "..." at the end. Returns buf. buf_size is at
+ * least 4. */
+char *escape_text(const char *s, size_t size, char *buf, size_t buf_size);
