@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* libhobble: slow process trees down by freezing and thawing their cgroup on a duty cycle.
+ *
+ * An engine is one instance: a home in the cgroup v2 hierarchy, a lock on it, a guard that thaws and restores
+ * everything when the engine's process dies or hangs. An engine has tarpits, a tarpit has subjects.
+ * Everything runs in the caller's sd-event loop, in one thread: no call here may be made from another thread
+ * than the loop's.
+ *
+ * Functions return 0 or a positive value on success and a negative errno on failure; outputs (`ret`) are set
+ * on success only. Handles belong to their parent: an engine's tarpits go with it, a tarpit's subjects with
+ * the tarpit. Strings that come out of the library are the library's and live as long as the object, unless a
+ * comment says otherwise. The library writes no message anywhere: what happens is told through the engine's
+ * event handler. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <systemd/sd-event.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct hobble_engine hobble_engine;
+typedef struct hobble_tarpit hobble_tarpit;
+typedef struct hobble_subject hobble_subject;
+
+/* The version of the library that is linked, e.g. "0.1". */
+const char *hobble_version(void);
+
+/* -- The duty cycle ---------------------------------------------------------------------------- */
+
+struct hobble_duty {
+        uint64_t frozen_usec; /* 0 to 60 s */
+        uint64_t thawed_usec; /* 1 ms to 10 s */
+        bool freeze_idle; /* freeze everybody at each edge, not only those who used more than their share */
+};
+
+#define HOBBLE_DUTY_DEFAULT ((struct hobble_duty){ .frozen_usec = 250000, .thawed_usec = 10000 })
+
+/* Whether duty lies within the bounds above. Returns 0 or -ERANGE. */
+int hobble_duty_check(const struct hobble_duty *duty);
+
+/* -- Events ------------------------------------------------------------------------------------ */
+
+enum hobble_event_kind {
+        HOBBLE_EVENT_ADMITTED,  /* the subject's whole tree is in; `processes` is how many there were */
+        HOBBLE_EVENT_RELEASED,  /* thawed and back in its origin on request */
+        HOBBLE_EVENT_GONE,      /* its last process ended, or its cgroup was removed; the handle ends here */
+        HOBBLE_EVENT_RESCUED,   /* the guard or an administrator brought it home; the handle ends here, and
+                                 * FENCED or   RETIRED follows */
+        HOBBLE_EVENT_FAILED,    /* could not be admitted (`error`, `text`); the handle ends here */
+        HOBBLE_EVENT_HELD,      /* someone else froze it; left alone until they thaw it */
+        HOBBLE_EVENT_UNHELD,    /* they thawed it: hobbling goes on */
+        HOBBLE_EVENT_STRAYED,   /* a process could not go back to its origin; `text` says where it went */
+        HOBBLE_EVENT_OUTRANKED, /* a member has a higher real-time priority than the engine: `pid` */
+        HOBBLE_EVENT_GUARD_READY, /* a guard answered: freezing may begin */
+        HOBBLE_EVENT_GUARD_LOST,  /* everything was thawed; another guard is being started */
+        HOBBLE_EVENT_FENCED, /* the guard had taken this engine for hung and rescued everything; that is over:
+                              * admit anew */
+        HOBBLE_EVENT_RETIRED,  /* hobble_rescue() with HOBBLE_RESCUE_ALL took everything away: free the engine
+                                */
+        HOBBLE_EVENT_DEGRADED, /* something that makes hobbling worse, told once: `text` */
+        HOBBLE_EVENT_KIND_MAX,
+};
+
+struct hobble_event {
+        enum hobble_event_kind kind;
+        hobble_tarpit *tarpit; /* NULL where none is concerned */
+        hobble_subject
+                *subject;   /* likewise; for RELEASED, GONE, RESCUED and FAILED valid during the call only */
+        pid_t pid;          /* the process concerned, 0 for none */
+        unsigned processes; /* ADMITTED, RELEASED: how many processes */
+        int error;          /* negative errno, 0 for none */
+        const char
+                *text; /* a clause for people, without the subject's name and without a full stop, or NULL */
+};
+
+/* Called from the loop, never from within a call into the library. The handler may call the library. */
+typedef void (*hobble_event_handler)(hobble_engine *engine, const struct hobble_event *event, void *userdata);
+
+/* -- Engine ------------------------------------------------------------------------------------ */
+
+struct hobble_options {
+        size_t size;          /* sizeof(struct hobble_options), so that the structure may grow */
+        const char *instance; /* name of the instance, [A-Za-z0-9_.-]{1,64}; NULL: the process id */
+        const char *
+                guard; /* path of hobble-guard; NULL: beside the running executable, else the installed one */
+        int rt_priority; /* SCHED_RR priority of the calling thread, 0: leave scheduling and memory as they
+                            are */
+        hobble_event_handler handler; /* may be NULL */
+        void *userdata;
+};
+
+/* Start an engine: find the hierarchy, rescue what dead instances left, make and lock the home, start a
+ * guard. Ready to admit when it returns; freezing begins when the guard has answered
+ * (HOBBLE_EVENT_GUARD_READY). -EBUSY: a live engine has this instance name; -EINVAL: a bad name; -ENOENT: no
+ * guard program; -EPERM or -EACCES: not permitted to change the hierarchy; -EOPNOTSUPP: no cgroup v2 with a
+ * freezer here. */
+int hobble_engine_new(hobble_engine **ret, sd_event *event, const struct hobble_options *options);
+
+/* Release everything (thaw, back to the origins), end the guard, remove the home. Returns NULL; NULL is fine.
+ */
+hobble_engine *hobble_engine_free(hobble_engine *engine);
+
+const char *hobble_engine_instance(const hobble_engine *engine);
+
+/* How many process trees and cgroups the engine has, in whatever state. */
+unsigned hobble_engine_subjects(const hobble_engine *engine);
+
+/* Whether a process must never be hobbled, nor be part of a hobbled tree's root line. Returns 0 where it may;
+ * -EPERM where it must not, with a clause in *ret_reason (static: "is PID 1", "is a kernel thread", "is
+ * hobbled itself", "is the guard", "is an ancestor of hobbled", "lives in another pid namespace"); -ESRCH
+ * where there is no such process. */
+int hobble_engine_may_hobble(const hobble_engine *engine, pid_t pid, const char **ret_reason);
+
+struct hobble_stats {
+        uint64_t looks;          /* wake-ups of tarpit clocks */
+        uint64_t samples;        /* usages read */
+        uint64_t freezes, thaws; /* writes */
+        uint64_t windows, skipped;
+        uint64_t late_max_usec; /* the latest that a window began */
+        uint64_t attached;      /* processes attached */
+        unsigned descriptors;   /* kept open for subjects */
+};
+
+void hobble_engine_stats(const hobble_engine *engine, struct hobble_stats *ret);
+
+/* -- Tarpit ------------------------------------------------------------------------------------ */
+
+/* Make a tarpit. name: [A-Za-z0-9_.-]{1,64}, not beginning with a dot; -EINVAL, -EEXIST, -ERANGE (duty). */
+int hobble_tarpit_new(hobble_tarpit **ret, hobble_engine *engine, const char *name,
+                      const struct hobble_duty *duty);
+
+/* Release all of its subjects now, and remove it. Returns NULL; NULL is fine. */
+hobble_tarpit *hobble_tarpit_free(hobble_tarpit *tarpit);
+
+const char *hobble_tarpit_name(const hobble_tarpit *tarpit);
+
+/* A new duty cycle, in force from the next edge; nobody is thawed for it. -ERANGE. */
+int hobble_tarpit_set_duty(hobble_tarpit *tarpit, const struct hobble_duty *duty);
+
+/* Hobble the tree of which the process is the root: it, all descendants, and what they fork later. start_time
+ * is field 22 of /proc/PID/stat, so that a reused pid is not mistaken for the process that was meant; 0:
+ * whoever has the pid now. The work is done from the loop; HOBBLE_EVENT_ADMITTED or _FAILED tells its end.
+ * -ESRCH: no such process (any more); -EPERM: see hobble_engine_may_hobble(). FAILED comes with -EBUSY where
+ * it is part of another subject or instance, with -EAGAIN where its cgroup is frozen by someone else. */
+int hobble_tarpit_add_tree(hobble_tarpit *tarpit, pid_t pid, uint64_t start_time, void *userdata,
+                           hobble_subject **ret);
+
+/* Hobble an existing cgroup v2 directory in place. dir_fd is a descriptor of it (O_PATH will do; it is
+ * duplicated). -EOPNOTSUPP: not a cgroup v2 directory, or the root; -EPERM: not owned by the engine's user;
+ * -ELOOP: it contains this process, PID 1 or an engine's home; -EEXIST. */
+int hobble_tarpit_add_cgroup(hobble_tarpit *tarpit, int dir_fd, void *userdata, hobble_subject **ret);
+
+/* -- Subject ----------------------------------------------------------------------------------- */
+
+/* Let it go: thaw, back to the origins. Done from the loop; HOBBLE_EVENT_RELEASED (or _GONE) tells the end,
+ * after which the handle is void. */
+void hobble_subject_release(hobble_subject *subject);
+
+const char *
+hobble_subject_name(const hobble_subject *subject);      /* "4711", or the cgroup's path in its hierarchy */
+pid_t hobble_subject_pid(const hobble_subject *subject); /* root of the tree, 0 for a cgroup */
+uint64_t hobble_subject_start_time(const hobble_subject *subject);
+void *hobble_subject_userdata(const hobble_subject *subject);
+hobble_tarpit *hobble_subject_tarpit(const hobble_subject *subject);
+
+/* -- Processes --------------------------------------------------------------------------------- */
+
+/* What /proc/PID/stat says. */
+struct hobble_process {
+        pid_t pid; /* of the process: where a thread id was asked for, that of its process */
+        pid_t parent;
+        char state;          /* one letter, proc(5) */
+        bool kernel;         /* a kernel thread */
+        uint64_t start_time; /* clock ticks since boot, field 22 */
+        char comm[64];       /* as the kernel has it: may contain any byte but NUL */
+};
+
+/* Look at a process, or at the process that a thread id belongs to. -ESRCH: none (zombies exist). */
+int hobble_process_read(pid_t pid, struct hobble_process *ret);
+
+/* -- What is hobbled, without an engine -------------------------------------------------------- */
+
+enum hobble_state {
+        HOBBLE_THAWED, /* running, at this moment */
+        HOBBLE_FROZEN, /* frozen, at this moment */
+        HOBBLE_HELD,   /* frozen by someone else; hobbled waits */
+        HOBBLE_STATE_MAX,
+};
+
+struct hobble_entry {
+        const char *instance;
+        bool alive; /* a live engine holds the instance */
+        const char *tarpit;
+        const char *subject; /* name; for a cgroup in place its path */
+        pid_t pid;           /* root of the tree, 0: none (in place), or ended */
+        uint64_t start_time;
+        uid_t uid;           /* of the root or, where it has ended, of a member; (uid_t) -1: unknown */
+        const char *command; /* of the same process; not escaped; "" where there is none */
+        enum hobble_state state;
+        uint64_t cpu_usec;   /* CPU time since admission */
+        uint64_t since_usec; /* CLOCK_REALTIME of the admission, 0: unknown */
+};
+
+/* Call fn for each subject of each instance that the cgroup tree shows, in no order. fn returns 0 to go on,
+ * else the walk ends with that value. -EOPNOTSUPP: no cgroup v2 here. */
+int hobble_list(int (*fn)(const struct hobble_entry *entry, void *userdata), void *userdata);
+
+/* -- Rescue ------------------------------------------------------------------------------------ */
+
+enum hobble_rescue_flags {
+        HOBBLE_RESCUE_ALL =
+                1 << 0, /* live instances too: each is kept from freezing again ("fenced") first, for good */
+};
+
+struct hobble_rescued {
+        unsigned instances, subjects, processes; /* what was rescued */
+        unsigned busy;                           /* instances passed over because a live engine holds them */
+        unsigned left;                           /* subjects that could not be restored; they are thawed */
+};
+
+/* Thaw and restore everything that bears the mark of an instance: of one, or of all (NULL). Needs no engine.
+ * -EOPNOTSUPP; -EPERM; -EBUSY: the one asked for is alive and HOBBLE_RESCUE_ALL was not given; -ENOENT: no
+ * such. */
+int hobble_rescue(const char *instance, unsigned flags, struct hobble_rescued *ret);
+
+#ifdef __cplusplus
+}
+#endif

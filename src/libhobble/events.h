@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the caller is told, one event a loop iteration, never from within a call of theirs. */
+
+#include <stdbool.h>
+
+#include "hobble.h"
+#include "ilist.h"
+
+struct event_node {
+        struct ilist_link link;
+        struct hobble_event event;
+        char *text;    /* owned, where the event's text is not static */
+        bool embedded; /* in a subject, whose handle ends with this event */
+};
+
+struct events {
+        hobble_engine *engine;
+        hobble_event_handler handler;
+        void *userdata;
+        struct ilist queue;
+        sd_event_source *dispatch;
+        bool *gone; /* while the handler runs: set where it frees the engine */
+};
+
+int events_init(struct events *e, hobble_engine *engine, sd_event *event);
+
+/* Queue a copy of the event; its text is copied. Where memory is short it is lost: those that end a handle
+ * are not sent this way. */
+void events_tell(struct events *e, const struct hobble_event *event);
+
+/* Queue the event that ends a subject's handle, in the node that the subject has for it. text is static. */
+void events_tell_end(struct events *e, struct event_node *node, const struct hobble_event *event);
+
+/* Drop what is queued about the tarpit, or (NULL) everything. Ended subjects are freed. */
+void events_drop(struct events *e, const hobble_tarpit *tarpit);
+
+void events_done(struct events *e);

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "in-place.h"
+#include "engine.h"
+#include "file.h"
+#include "macro.h"
+#include "points.h"
+#include "subject.h"
+#include "tarpit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+
+int in_place_new(struct in_place **ret, hobble_subject *s, int dir_fd, const char *path)
+{
+        struct in_place *p;
+        int fd;
+
+        fd = openat(dir_fd, "cgroup.freeze", O_RDWR | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        p = calloc(1, sizeof(*p) + strlen(path) + 1);
+        if (!p) {
+                close_fd(fd);
+                return -ENOMEM;
+        }
+        p->subject = s;
+        p->dir_fd = dir_fd;
+        p->freeze_fd = fd;
+        p->watch = -1;
+        strcpy(p->path, path);
+        *ret = p;
+        return 0;
+}
+
+struct in_place *in_place_free(struct in_place *p)
+{
+        if (!p)
+                return NULL;
+        close_fd(p->dir_fd);
+        close_fd(p->freeze_fd);
+        free(p);
+        return NULL;
+}
+
+/* Returns 0, 1 or a negative errno. */
+static int is_frozen(const struct in_place *p)
+{
+        char value;
+
+        if (pread(p->freeze_fd, &value, 1, 0) != 1)
+                return errno ? -errno : -EIO;
+        return value == '1';
+}
+
+static int mark(struct in_place_watch *w, const struct in_place *p)
+{
+        return cgroup_mark_set(p->dir_fd, CGROUP_MARK_INSTANCE, w->engine->instance);
+}
+
+/* Someone else wrote to the subject's cgroup.freeze. */
+static void heed(struct in_place_watch *w, struct in_place *p)
+{
+        hobble_subject *s = p->subject;
+        struct planner *planner = s->tarpit->planner;
+        uint64_t now = engine_now();
+        int frozen = is_frozen(p);
+
+        if (frozen < 0)
+                return;
+        if (frozen && !p->held) {
+                (void) cgroup_mark_clear(p->dir_fd, CGROUP_MARK_INSTANCE);
+                p->held = true;
+                if (s->state == SUBJECT_LIVE) {
+                        planner_hold(planner, &s->plan, true, now);
+                        subject_tell(s, (struct hobble_event){ .kind = HOBBLE_EVENT_HELD });
+                }
+                return;
+        }
+        if (frozen || s->state != SUBJECT_LIVE)
+                return;
+
+        /* Thawed: what they had frozen or, where we had it frozen, what is ours to freeze again when its time
+         * comes. */
+        if (p->held) {
+                p->held = false;
+                (void) mark(w, p);
+                subject_tell(s, (struct hobble_event){ .kind = HOBBLE_EVENT_UNHELD });
+        } else {
+                planner_hold(planner, &s->plan, true, now);
+        }
+        planner_hold(planner, &s->plan, false, now);
+        tarpit_set_clock(s->tarpit);
+}
+
+static struct in_place *find(struct in_place_watch *w, int watch)
+{
+        for (struct ilist_link *k = w->watched.first; k; k = k->next) {
+                struct in_place *p = CONTAINER_OF(k, struct in_place, link);
+
+                if (p->watch == watch)
+                        return p;
+        }
+        return NULL;
+}
+
+/* Heed what others wrote. The events of `own` are our own doing. */
+static void drain(struct in_place_watch *w, const struct in_place *own)
+{
+        _Alignas(struct inotify_event) char buf[4096];
+        ssize_t n;
+
+        while ((n = read(w->inotify_fd, buf, sizeof(buf))) > 0) {
+                for (ssize_t i = 0; i < n;) {
+                        const struct inotify_event *event = (const void *) (buf + i);
+                        struct in_place *p;
+
+                        i += (ssize_t) (sizeof(*event) + event->len);
+                        if (!(event->mask & IN_MODIFY))
+                                continue;
+                        p = find(w, event->wd);
+                        if (p && p != own)
+                                heed(w, p);
+                }
+        }
+}
+
+static int on_write(_unused_ sd_event_source *s, _unused_ int fd, _unused_ uint32_t revents, void *userdata)
+{
+        drain(userdata, NULL);
+        return 0;
+}
+
+static int watch(struct in_place_watch *w, struct in_place *p)
+{
+        char file[64];
+        int r;
+
+        if (!w->on_write) {
+                w->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+                if (w->inotify_fd < 0)
+                        return -errno;
+                r = sd_event_add_io(w->engine->event, &w->on_write, w->inotify_fd, EPOLLIN, on_write, w);
+                if (r < 0) {
+                        w->inotify_fd = close_fd(w->inotify_fd);
+                        return r;
+                }
+                (void) sd_event_source_set_priority(w->on_write, PRIORITY_GUARD);
+        }
+
+        snprintf(file, sizeof(file), "/proc/self/fd/%d", p->freeze_fd);
+        p->watch = inotify_add_watch(w->inotify_fd, file, IN_MODIFY);
+        if (p->watch < 0)
+                return -errno;
+        ilist_append(&w->watched, &p->link);
+        return 0;
+}
+
+int in_place_begin(struct in_place_watch *w, hobble_subject *s)
+{
+        struct in_place *p = s->in_place;
+        int r;
+
+        /* Watched first, so that nobody freezes it unseen between the look and the mark. */
+        r = watch(w, p);
+        if (r < 0)
+                return r;
+        r = is_frozen(p);
+        if (r < 0)
+                return r;
+        p->held = r > 0;
+        if (p->held)
+                return 0;
+        r = mark(w, p);
+        point("admit.mark");
+        return r;
+}
+
+void in_place_forget(struct in_place_watch *w, hobble_subject *s)
+{
+        struct in_place *p = s->in_place;
+
+        if (!p->link.list)
+                return;
+        (void) inotify_rm_watch(w->inotify_fd, p->watch);
+        ilist_remove(&p->link);
+}
+
+void in_place_end(struct in_place_watch *w, hobble_subject *s)
+{
+        struct in_place *p = s->in_place;
+
+        if (!p->link.list)
+                return;
+        drain(w, NULL);
+        in_place_forget(w, s);
+        if (p->held)
+                return;
+        (void) file_write(p->freeze_fd, "0");
+        point("release.written");
+        (void) cgroup_mark_clear(p->dir_fd, CGROUP_MARK_INSTANCE);
+}
+
+int in_place_write(struct in_place_watch *w, hobble_subject *s, bool freeze)
+{
+        struct in_place *p = s->in_place;
+        int r;
+
+        drain(w, NULL);
+        if (p->held)
+                return -EBUSY;
+        r = file_write(p->freeze_fd, freeze ? "1" : "0");
+        if (r < 0)
+                return r;
+
+        drain(w, p);
+        /* They may have written the contrary in between; their event looked like ours. */
+        if (is_frozen(p) != freeze)
+                heed(w, p);
+        return 0;
+}
+
+void in_place_watch_done(struct in_place_watch *w)
+{
+        w->on_write = sd_event_source_disable_unref(w->on_write);
+        w->inotify_fd = close_fd(w->inotify_fd);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Cgroups that are hobbled where they are. Others may freeze them too: inotify tells of every write to
+ * cgroup.freeze, our own among them, so events are drained after each write of ours, and whatever comes then
+ * is someone else's. What they freeze is theirs to thaw: meanwhile the mark is away, so that no rescue thaws
+ * it, and the planner leaves it alone. */
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "hobble.h"
+#include "ilist.h"
+
+struct in_place {
+        struct ilist_link link; /* in the watch's list, while it is watched */
+        hobble_subject *subject;
+        int dir_fd;
+        int freeze_fd; /* its cgroup.freeze */
+        int watch;     /* inotify watch descriptor, -1: none */
+        bool held;     /* someone else froze it */
+        char path[];   /* in the hierarchy */
+};
+
+struct in_place_watch {
+        hobble_engine *engine;
+        int inotify_fd; /* -EBADF: until there is one to watch */
+        sd_event_source *on_write;
+        struct ilist watched; /* of in_place.link */
+};
+
+/* The subject's cgroup: dir_fd, which becomes the object's, at path. Returns 0, -ENOMEM, or the error of an
+ * open. */
+int in_place_new(struct in_place **ret, hobble_subject *s, int dir_fd, const char *path);
+struct in_place *in_place_free(struct in_place *p);
+
+/* Look who has it frozen, mark it unless it is held, and watch. Returns 0 or a negative errno. */
+int in_place_begin(struct in_place_watch *w, hobble_subject *s);
+
+/* Thaw it, unless it is held, take the mark away and stop watching. */
+void in_place_end(struct in_place_watch *w, hobble_subject *s);
+
+/* The guard has rescued it: stop watching, and leave it as it is. */
+void in_place_forget(struct in_place_watch *w, hobble_subject *s);
+
+/* Freeze or thaw. What others wrote before is noticed first. Returns 0, -EBUSY: held by someone else;
+ * -ENODEV: gone. */
+int in_place_write(struct in_place_watch *w, hobble_subject *s, bool freeze);
+
+void in_place_watch_done(struct in_place_watch *w);

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What is hobbled, read off the cgroup tree. */
+
+#include "cgroup.h"
+#include "hierarchy.h"
+#include "hobble.h"
+#include "instances.h"
+#include "macro.h"
+#include "process.h"
+#include "rescue.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct listing {
+        int root_fd;
+        int (*fn)(const struct hobble_entry *entry, void *userdata);
+        void *userdata;
+        struct hobble_entry entry; /* what is known so far: instance, then tarpit */
+};
+
+static uint64_t number_mark(int dir_fd, const char *mark)
+{
+        unsigned long long n = 0;
+        char text[32];
+
+        if (cgroup_mark_get(dir_fd, mark, text, sizeof(text)) > 0)
+                (void) sscanf(text, "%llu", &n);
+        return n;
+}
+
+static uid_t owner_of(pid_t pid)
+{
+        struct stat st;
+        char file[32];
+
+        snprintf(file, sizeof(file), "/proc/%d", pid);
+        return stat(file, &st) < 0 ? (uid_t) -1 : st.st_uid;
+}
+
+static int on_member(pid_t tid, void *userdata)
+{
+        return hobble_process_read(tid, userdata) == 0;
+}
+
+/* The root or, where it has ended, some member. */
+static void look_at_process(struct hobble_entry *e, int members_fd, int marks_fd, struct hobble_process *ret)
+{
+        unsigned long long start_time = 0;
+        char text[64];
+        int pid = 0;
+
+        if (cgroup_mark_get(marks_fd, CGROUP_MARK_ROOT, text, sizeof(text)) > 0)
+                (void) sscanf(text, "%d %llu", &pid, &start_time);
+        if (pid > 0 && hobble_process_read(pid, ret) == 0 && ret->start_time == start_time) {
+                e->pid = pid;
+                e->start_time = start_time;
+        } else if (cgroup_for_each_id(members_fd, "cgroup.threads", on_member, ret) != 1) {
+                e->command = "";
+                e->uid = (uid_t) -1;
+                return;
+        }
+        e->command = ret->comm;
+        e->uid = owner_of(ret->pid);
+}
+
+static uint64_t usage_of(int dir_fd)
+{
+        _cleanup_close_ int fd = openat(dir_fd, "cpu.stat", O_RDONLY | O_CLOEXEC);
+        uint64_t usec;
+
+        return fd < 0 || cgroup_read_usage(fd, &usec) < 0 ? 0 : usec;
+}
+
+static enum hobble_state state_of(int dir_fd, bool in_place)
+{
+        char text[128];
+
+        if (in_place && cgroup_mark_get(dir_fd, CGROUP_MARK_INSTANCE, text, sizeof(text)) < 0)
+                return HOBBLE_HELD;
+        /* The tarpit as a whole may be frozen. */
+        return cgroup_freeze_is_set(dir_fd) > 0 || cgroup_is_frozen(dir_fd) > 0 ? HOBBLE_FROZEN
+                                                                                : HOBBLE_THAWED;
+}
+
+static int on_subject(int tarpit_fd, const char *name, void *userdata)
+{
+        struct listing *l = userdata;
+        struct hobble_entry e = l->entry;
+        _cleanup_close_ int fd = cgroup_open(tarpit_fd, name), target_fd = -EBADF;
+        char target[CGROUP_PATH_MAX];
+        struct hobble_process process;
+        bool in_place;
+        uint64_t base;
+
+        if (fd < 0)
+                return 0;
+        in_place = cgroup_mark_get(fd, CGROUP_MARK_TARGET, target, sizeof(target)) > 0;
+        if (in_place) {
+                target_fd = cgroup_open(l->root_fd, target);
+                if (target_fd < 0)
+                        return 0;
+        }
+
+        e.subject = in_place ? target : name;
+        look_at_process(&e, in_place ? target_fd : fd, fd, &process);
+        e.state = state_of(in_place ? target_fd : fd, in_place);
+        base = number_mark(fd, CGROUP_MARK_BASE);
+        e.cpu_usec = usage_of(in_place ? target_fd : fd);
+        e.cpu_usec -= MIN(e.cpu_usec, base);
+        e.since_usec = number_mark(fd, CGROUP_MARK_SINCE);
+        return l->fn(&e, l->userdata);
+}
+
+static int on_tarpit(int pit_fd, const char *name, void *userdata)
+{
+        struct listing *l = userdata;
+        _cleanup_close_ int fd = cgroup_open(pit_fd, name);
+
+        if (fd < 0)
+                return 0;
+        l->entry.tarpit = name;
+        return cgroup_for_each_child(fd, on_subject, l);
+}
+
+static int on_instance(const struct instance *i, void *userdata)
+{
+        struct listing *l = userdata;
+        _cleanup_close_ int pit_fd = cgroup_open(i->home_fd, HOME_PIT);
+
+        if (pit_fd < 0)
+                return 0;
+        l->entry = (struct hobble_entry){ .instance = i->name, .alive = i->alive };
+        return cgroup_for_each_child(pit_fd, on_tarpit, l);
+}
+
+_public_ int hobble_list(int (*fn)(const struct hobble_entry *, void *), void *userdata)
+{
+        _cleanup_close_ int root_fd = hierarchy_open();
+        struct listing l = { .root_fd = root_fd, .fn = fn, .userdata = userdata };
+
+        return root_fd < 0 ? root_fd : instances_for_each(root_fd, false, on_instance, &l);
+}

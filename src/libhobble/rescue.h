@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Thaw and restore whatever an instance has marked. No allocation; the guard uses it.
+ *
+ * The cgroup tree is the only state. An instance has a home, a directory that nobody but hobbled makes:
+ *
+ *         hobbled-INSTANCE/           home (mark: instance); flock()ed by the live engine, or by whoever
+ * rescues guard/              the guard's leaf pit/TARPIT/SUBJECT/ a process tree; members of the root's
+ * origin (mark: origin) oN/         its members of another origin (mark: origin) pit/TARPIT/SUBJECT/ a cgroup
+ * in place: an empty stand-in (mark: target)
+ *
+ * A cgroup that is hobbled in place bears the mark "instance" while it may be frozen by that instance. All is
+ * believed only where it belongs to the user that this process acts as. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define HOME_PREFIX "hobbled-"
+#define HOME_PIT "pit"
+#define HOME_GUARD "guard"
+#define HOME_NAME_MAX (sizeof(HOME_PREFIX) + 64)
+
+struct rescue {
+        int root_fd;          /* the hierarchy's root; borrowed */
+        const char *instance; /* borrowed */
+        bool keep_marks; /* in place: thaw, but keep mark and stand-in, because one freeze may still come */
+        /* What was done so far. */
+        unsigned subjects;  /* restored, or thawed in place */
+        unsigned processes; /* moved home */
+        unsigned strayed;   /* subjects of which some went elsewhere than to their origin */
+        unsigned left;      /* subjects that could not be restored in this round; they are thawed */
+};
+
+/* One round: thaw everything in the home's pit, then restore everything, then remove what is empty, the pit
+ * and its tarpits included. Returns 0 or a negative errno; r->left says whether another round is due. */
+int rescue_round(struct rescue *r, int home_fd);
+
+/* Rounds until nothing is left, at most for limit_usec. With keep_marks, subjects in place do not count as
+ * left. */
+int rescue_all(struct rescue *r, int home_fd, uint64_t limit_usec);
+
+/* Thaw the cgroup in place that the stand-in names, where it bears the instance's mark. Returns 1: thawed, 0:
+ * there was nothing to do, or a negative errno. */
+int rescue_target(const struct rescue *r, int stand_in_fd);
+
+/* Whether the directory is the instance's home: made by an engine of this user's. */
+bool home_is_one(int dir_fd, const char *instance);
+
+/* Open instance's home beneath root_fd. -ENOENT: none; -EPERM: it is none, or belongs to somebody else. */
+int home_open(int root_fd, const char *instance);
+
+/* Take the lock on a home. -EBUSY: somebody has it; -ESTALE: it was removed meanwhile. The lock goes with the
+ * descriptor. */
+int home_lock(int root_fd, const char *instance, int home_fd);
+
+/* Remove guard leaf, pit and home as far as they are empty. */
+void home_remove(int root_fd, const char *instance, int home_fd);

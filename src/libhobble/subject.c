@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "subject.h"
+#include "admission.h"
+#include "engine.h"
+#include "file.h"
+#include "in-place.h"
+#include "macro.h"
+#include "points.h"
+#include "process.h"
+#include "release.h"
+#include "tarpit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+int subject_new(hobble_subject **ret, hobble_tarpit *tarpit, void *userdata)
+{
+        hobble_subject *s = calloc(1, sizeof(*s));
+
+        if (!s)
+                return -ENOMEM;
+        s->tarpit = tarpit;
+        s->userdata = userdata;
+        s->pid_fd = s->freeze.fd = s->usage.fd = s->pressure.fd = -EBADF;
+        ilist_append(&tarpit->subjects, &s->in_tarpit);
+        engine_count(tarpit->engine, 1);
+        *ret = s;
+        return 0;
+}
+
+static void close_files(hobble_subject *s)
+{
+        fdcache_close(&s->freeze);
+        fdcache_close(&s->usage);
+        fdcache_close(&s->pressure);
+}
+
+hobble_subject *subject_free(hobble_subject *s)
+{
+        if (!s)
+                return NULL;
+        close_files(s);
+        s->admission = admission_free(s->admission);
+        s->release = release_free(s->release);
+        s->in_place = in_place_free(s->in_place);
+        free(s);
+        return NULL;
+}
+
+void subject_discard(hobble_subject *s)
+{
+        ilist_remove(&s->in_tarpit);
+        engine_count(s->tarpit->engine, -1);
+        subject_free(s);
+}
+
+void subject_tell(hobble_subject *s, struct hobble_event event)
+{
+        event.tarpit = s->tarpit;
+        event.subject = s;
+        events_tell(&s->tarpit->engine->events, &event);
+}
+
+/* Nothing in the engine looks at it any more. */
+static void detach(hobble_subject *s)
+{
+        hobble_engine *e = s->tarpit->engine;
+
+        if (s->state == SUBJECT_LIVE)
+                planner_remove(s->tarpit->planner, &s->plan, engine_now());
+        watch_remove(&e->watch, s);
+        worker_remove(&e->worker, s);
+        close_files(s);
+}
+
+void subject_end(hobble_subject *s, struct hobble_event event)
+{
+        hobble_tarpit *t = s->tarpit;
+
+        detach(s);
+        s->state = SUBJECT_ENDED;
+        s->admission = admission_free(s->admission);
+        s->release = release_free(s->release);
+        ilist_remove(&s->in_tarpit);
+        engine_count(t->engine, -1);
+
+        event.tarpit = t;
+        event.subject = s;
+        if (t->ended)
+                subject_free(s);
+        else
+                events_tell_end(&t->engine->events, &s->end, &event);
+}
+
+void subject_go_live(hobble_subject *s, unsigned processes, int pid_fd)
+{
+        hobble_tarpit *t = s->tarpit;
+        struct planner_sample base = { 0 };
+        int r;
+
+        /* A tree's cgroup is new: its counters were 0 when it was made. */
+        r = s->in_place ? subject_sample(s, &base) : 0;
+        if (r >= 0)
+                r = planner_add(t->planner, &s->plan, &base, s->in_place, engine_now());
+        if (r < 0) {
+                close_fd(pid_fd);
+                if (cgroup_is_gone(r)) {
+                        subject_gone(s);
+                } else {
+                        s->end_error = r;
+                        hobble_subject_release(s);
+                }
+                return;
+        }
+
+        s->state = SUBJECT_LIVE;
+        if (!s->in_place)
+                watch_add(&t->engine->watch, s, pid_fd);
+        else if (s->in_place->held)
+                planner_hold(t->planner, &s->plan, true, engine_now());
+        point("admit.live");
+        subject_tell(s, (struct hobble_event){
+                                .kind = HOBBLE_EVENT_ADMITTED, .pid = s->pid, .processes = processes });
+        if (s->in_place && s->in_place->held)
+                subject_tell(s, (struct hobble_event){ .kind = HOBBLE_EVENT_HELD });
+        tarpit_set_clock(t);
+}
+
+void subject_gone(hobble_subject *s)
+{
+        hobble_tarpit *t = s->tarpit;
+
+        if (s->in_place)
+                in_place_end(&t->engine->in_place, s);
+        (void) subject_remove_directory(s);
+        subject_end(s, (struct hobble_event){ .kind = HOBBLE_EVENT_GONE, .pid = s->pid });
+        tarpit_set_clock(t);
+}
+
+int subject_open(const hobble_subject *s)
+{
+        return cgroup_open(s->tarpit->dir_fd, s->name);
+}
+
+static int remove_child(int dir_fd, const char *name, _unused_ void *userdata)
+{
+        (void) cgroup_remove(dir_fd, name);
+        return 0;
+}
+
+int subject_remove_directory(hobble_subject *s)
+{
+        _cleanup_close_ int fd = -EBADF;
+
+        if (!s->name[0])
+                return 0;
+        fd = subject_open(s);
+        if (fd < 0)
+                return cgroup_is_gone(fd) ? 0 : fd;
+        (void) cgroup_for_each_child(fd, remove_child, NULL);
+        return cgroup_remove(s->tarpit->dir_fd, s->name);
+}
+
+/* An open control file of the subject's cgroup. */
+static int control(hobble_subject *s, struct fdslot *slot, const char *file, int flags)
+{
+        char path[64];
+
+        if (s->in_place)
+                return fdcache_open(&s->tarpit->engine->fds, slot, s->in_place->dir_fd, file, flags);
+        snprintf(path, sizeof(path), "%s/%s", s->name, file);
+        return fdcache_open(&s->tarpit->engine->fds, slot, s->tarpit->dir_fd, path, flags);
+}
+
+static int write_freeze(hobble_subject *s, bool freeze)
+{
+        int fd;
+
+        if (s->in_place)
+                return in_place_write(&s->tarpit->engine->in_place, s, freeze);
+        fd = control(s, &s->freeze, "cgroup.freeze", O_WRONLY);
+        return fd < 0 ? fd : file_write(fd, freeze ? "1" : "0");
+}
+
+int subject_freeze(hobble_subject *s, bool freeze)
+{
+        const hobble_engine *e = s->tarpit->engine;
+        int r;
+
+        if (!freeze)
+                return write_freeze(s, false);
+
+        if (!engine_may_freeze(e))
+                return -EPERM;
+        point("freeze.looked");
+        r = write_freeze(s, true);
+        point("freeze.written");
+        if (engine_may_freeze(e))
+                return r;
+        (void) write_freeze(s, false);
+        return -EPERM;
+}
+
+int subject_sample(hobble_subject *s, struct planner_sample *ret)
+{
+        uint64_t cpu, grown;
+        int fd, r;
+
+        fd = control(s, &s->usage, "cpu.stat", O_RDONLY);
+        r = fd < 0 ? fd : cgroup_read_usage(fd, &cpu);
+        if (r < 0)
+                return r;
+
+        /* Who computes that much is charged for it in full; what it waits for does not matter. */
+        grown = cpu - s->plan.seen.cpu_usec;
+        if (s->state != SUBJECT_LIVE || grown < s->tarpit->duty.thawed_usec / 2) {
+                fd = control(s, &s->pressure, "io.pressure", O_RDONLY);
+                if (fd >= 0)
+                        (void) cgroup_read_pressure(fd, &s->wait_usec);
+        }
+
+        *ret = (struct planner_sample){ .cpu_usec = cpu, .wait_usec = s->wait_usec };
+        return 0;
+}
+
+/* -- API --------------------------------------------------------------------------------------- */
+
+_public_ void hobble_subject_release(hobble_subject *s)
+{
+        hobble_tarpit *t = s->tarpit;
+
+        if (s->state == SUBJECT_RELEASING || s->state == SUBJECT_ENDED)
+                return;
+        detach(s);
+        s->state = SUBJECT_RELEASING;
+        s->admission = admission_free(s->admission);
+        if (release_new(&s->release, s) >= 0)
+                worker_enqueue(&t->engine->worker, s);
+        tarpit_set_clock(t);
+}
+
+_public_ const char *hobble_subject_name(const hobble_subject *s)
+{
+        return s->in_place ? s->in_place->path : s->name;
+}
+
+_public_ pid_t hobble_subject_pid(const hobble_subject *s)
+{
+        return s->pid;
+}
+
+_public_ uint64_t hobble_subject_start_time(const hobble_subject *s)
+{
+        return s->start_time;
+}
+
+_public_ void *hobble_subject_userdata(const hobble_subject *s)
+{
+        return s->userdata;
+}
+
+_public_ hobble_tarpit *hobble_subject_tarpit(const hobble_subject *s)
+{
+        return s->tarpit;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One hobbled cgroup, from the wish to hobble it to the end of its handle. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cgroup.h"
+#include "events.h"
+#include "fdcache.h"
+#include "hobble.h"
+#include "ilist.h"
+#include "planner.h"
+
+struct admission;
+struct release;
+struct in_place;
+
+enum subject_state {
+        SUBJECT_ADMITTING, /* waiting for it, or in the middle */
+        SUBJECT_LIVE,      /* the planner has it */
+        SUBJECT_RELEASING,
+        SUBJECT_ENDED, /* only the event that says so is left */
+};
+
+struct hobble_subject {
+        struct planner_subject plan;
+        hobble_tarpit *tarpit;
+        enum subject_state state;
+        pid_t pid; /* root of the tree, 0 in place */
+        uint64_t start_time;
+        void *userdata;
+        char name[24]; /* of its directory in the tarpit */
+
+        struct ilist_link in_tarpit, work, unwatched;
+        int pid_fd; /* watch's */
+        struct fdslot freeze, usage, pressure;
+        uint64_t wait_usec; /* as last read from io.pressure */
+
+        struct in_place *in_place;   /* NULL: a tree in the pit */
+        struct admission *admission; /* while it lasts */
+        struct release *release;     /* likewise */
+        int end_error;               /* what the release that goes on came from, 0: it was asked for */
+        struct event_node end;
+};
+
+/* A subject that waits for its admission. Returns 0 or -ENOMEM. */
+int subject_new(hobble_subject **ret, hobble_tarpit *tarpit, void *userdata);
+hobble_subject *subject_free(hobble_subject *s);
+
+/* The caller never saw it. */
+void subject_discard(hobble_subject *s);
+
+/* The events of its engine, of one subject. */
+void subject_tell(hobble_subject *s, struct hobble_event event);
+
+/* It ends: planner, watch and worker forget it; the event, RELEASED, GONE or FAILED, is the last of it. */
+void subject_end(hobble_subject *s, struct hobble_event event);
+
+/* The cgroup is in order: the planner has it from now on. */
+void subject_go_live(hobble_subject *s, unsigned processes, int pid_fd);
+
+/* Its cgroup is empty, or was removed by someone else. */
+void subject_gone(hobble_subject *s);
+
+/* Freeze or thaw, where the guard allows it. Returns 0; -EPERM: not allowed at this moment (it is thawed);
+ * -EBUSY: held by someone else; -ENODEV, -ENOENT: gone. */
+int subject_freeze(hobble_subject *s, bool freeze);
+
+/* Read its counters. -ENODEV, -ENOENT: gone. */
+int subject_sample(hobble_subject *s, struct planner_sample *ret);
+
+/* Open its directory in the tarpit. */
+int subject_open(const hobble_subject *s);
+
+/* Remove its directory with what is beneath, empty of processes. Returns 0 or a negative errno. */
+int subject_remove_directory(hobble_subject *s);
