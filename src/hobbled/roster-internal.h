@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What roster.c (entries, and what is to be done about them) and roster-round.c (who is wanted) share. */
+
+#include "pidmap.h"
+#include "roster.h"
+
+enum stage {
+        STAGE_NAMES,
+        STAGE_RELEASES,
+        STAGE_DONE,
+};
+
+struct list {
+        struct roster_entry **items;
+        size_t n, n_allocated;
+};
+
+struct roster {
+        const struct roster_handler *handler;
+        struct pidmap entries;
+        struct lineage lineage;
+        struct list names;    /* of this round */
+        struct list releases; /* entries that are to be released */
+        struct list adds;     /* entries that are to be added */
+        unsigned round;
+        bool resolved;         /* the present round came to its end */
+        bool carried;          /* so did the one before: what it found holds */
+        uint64_t newest_start; /* of the processes that are new in this round, the earliest start */
+        enum stage stage;
+        size_t cursor, cursor_release, cursor_add;
+};
+
+/* Whether it has, or is just losing, a subject of its own. */
+static inline bool entry_is_hobbled(const struct roster_entry *entry)
+{
+        return entry->state == ROSTER_ADDED || entry->state == ROSTER_DROPPING ||
+               entry->state == ROSTER_RELEASING;
+}
+
+/* No tree has to wait for this one any more. */
+void roster_unblock(struct roster *r, struct roster_entry *entry);

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "source-cgroup.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char *refusal(int error)
+{
+        switch (error) {
+        case -EOPNOTSUPP:
+                return "is the root of the cgroup hierarchy, which cannot be frozen";
+        case -EPERM:
+        case -EACCES:
+                return "belongs to another user";
+        case -ELOOP:
+                return "contains PID 1, hobbled itself or what it hobbles";
+        case -EEXIST:
+                return "is hobbled already";
+        default:
+                return strerror(-error);
+        }
+}
+
+bool source_cgroup_offer(struct source_cgroup *c, const struct probe *probe)
+{
+        int r;
+
+        if (c->subject) {
+                if (c->dev == probe->st.st_dev && c->ino == probe->st.st_ino)
+                        return !c->held;
+                source_cgroup_leave(c);
+                return true; /* its end leads to another look */
+        }
+
+        r = hobble_tarpit_add_cgroup(c->host->tarpit, probe->fd, c->userdata, &c->subject);
+        if (r < 0) {
+                c->subject = NULL;
+                topic_problem(c->topic, MESSAGE_WARNING, "%s; not hobbled for now", refusal(r));
+                return false;
+        }
+        c->releasing = c->held = false;
+        c->dev = probe->st.st_dev;
+        c->ino = probe->st.st_ino;
+        return true;
+}
+
+void source_cgroup_leave(struct source_cgroup *c)
+{
+        if (!c->subject || c->releasing)
+                return;
+        c->releasing = true;
+        hobble_subject_release(c->subject);
+}
+
+bool source_cgroup_event(struct source_cgroup *c, const struct hobble_event *event)
+{
+        switch (event->kind) {
+        case HOBBLE_EVENT_ADMITTED:
+                topic_solved(c->topic, "is in order now");
+                topic_say(c->topic, MESSAGE_INFO, "hobbled in place");
+                return false;
+        case HOBBLE_EVENT_FAILED:
+                c->subject = NULL;
+                topic_problem(c->topic, MESSAGE_WARNING, "cannot be hobbled: %s",
+                              event->text ? event->text : strerror(-event->error));
+                return true;
+        case HOBBLE_EVENT_RELEASED:
+                c->subject = NULL;
+                topic_say(c->topic, MESSAGE_INFO, "released");
+                return true;
+        case HOBBLE_EVENT_GONE:
+                c->subject = NULL;
+                return true;
+        case HOBBLE_EVENT_HELD:
+                c->held = true;
+                topic_problem(c->topic, MESSAGE_NOTICE,
+                              "is frozen by someone else; left alone until they thaw it");
+                return true;
+        case HOBBLE_EVENT_UNHELD:
+                c->held = false;
+                topic_solved(c->topic, "was thawed; hobbling goes on");
+                return false;
+        default:
+                if (event->text)
+                        topic_say(c->topic, MESSAGE_WARNING, "%s", event->text);
+                return false;
+        }
+}
