@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* hobblectl: the verbs, and how one is found. */
+
+#include "hobble.h"
+#include "message.h"
+#include "options.h"
+#include "verb.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct verb *const verbs[] = {
+        &verb_run,
+        &verb_list,
+        &verb_rescue,
+};
+
+static int help(void)
+{
+        (void) puts("Usage: hobblectl VERB [OPTION…] [ARGUMENT…]\n\n"
+                    "Slow process trees down, and see which are.\n\n"
+                    "Verbs:");
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
+                char text[64];
+
+                (void) snprintf(text, sizeof(text), "%s %s", verbs[i]->name, verbs[i]->arguments);
+                (void) printf("  %-31s %s\n", text, verbs[i]->summary);
+        }
+        (void) puts("\nOptions:\n"
+                    "  -h, --help                      Show this help; after a verb, that verb's\n"
+                    "      --version                   Show the version\n\n"
+                    "See hobblectl(1).");
+        return finish_output() < 0 ? STATUS_FAILED : STATUS_DONE;
+}
+
+static int version(void)
+{
+        (void) printf("hobblectl %s\n", hobble_version());
+        return finish_output() < 0 ? STATUS_FAILED : STATUS_DONE;
+}
+
+/* How many letters have to be added, left out, replaced or swapped with their neighbour to turn a into b.
+ * Names longer than the rows are no near miss of anything. */
+static size_t distance(const char *a, const char *b)
+{
+        size_t rows[3][32], *before = rows[0], *last = rows[1], *now = rows[2];
+        size_t n = strlen(b);
+
+        if (n >= ELEMENTSOF(rows[0]) || strlen(a) >= ELEMENTSOF(rows[0]))
+                return SIZE_MAX;
+        for (size_t j = 0; j <= n; j++)
+                last[j] = j;
+
+        for (size_t i = 1; a[i - 1]; i++) {
+                size_t *spare = before;
+
+                now[0] = i;
+                for (size_t j = 1; j <= n; j++) {
+                        size_t replaced = last[j - 1] + (a[i - 1] != b[j - 1]);
+                        size_t shifted = MIN(last[j], now[j - 1]) + 1;
+
+                        now[j] = MIN(replaced, shifted);
+                        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                                now[j] = MIN(now[j], before[j - 2] + 1);
+                }
+                before = last;
+                last = now;
+                now = spare;
+        }
+        return last[n];
+}
+
+/* The verb that was probably meant, or NULL. */
+static const struct verb *suggest(const char *name)
+{
+        const struct verb *best = NULL;
+        size_t least = 3; /* three letters wrong is another word */
+
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
+                size_t d = distance(name, verbs[i]->name);
+
+                if (strlen(name) >= 2 && strncmp(name, verbs[i]->name, strlen(name)) == 0)
+                        d = 1; /* cut short */
+                if (d < least && d < strlen(verbs[i]->name)) {
+                        least = d;
+                        best = verbs[i];
+                }
+        }
+        return best;
+}
+
+static int usage(const char *problem, const char *word)
+{
+        const struct verb *meant = *word == '-' ? NULL : suggest(word);
+        char name[SHOWN_MAX];
+
+        if (meant)
+                complain("%s '%s': did you mean '%s'?", problem, shown(word, name), meant->name);
+        else
+                complain("%s '%s'", problem, shown(word, name));
+        (void) fputs("Try 'hobblectl --help'.\n", stderr);
+        return STATUS_USAGE;
+}
+
+int main(int argc, char *argv[])
+{
+        /* Which bytes make a letter, and no more: a decimal comma would spoil JSON. */
+        (void) setlocale(LC_CTYPE, "");
+
+        if (argc < 2) {
+                complain("no verb given");
+                (void) fputs("Try 'hobblectl --help'.\n", stderr);
+                return STATUS_USAGE;
+        }
+        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+                return help();
+        if (strcmp(argv[1], "--version") == 0)
+                return version();
+        if (*argv[1] == '-')
+                return usage("unknown option", argv[1]);
+
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
+                if (strcmp(argv[1], verbs[i]->name) == 0)
+                        return verbs[i]->main(verbs[i], argc - 1, argv + 1);
+        }
+        return usage("unknown verb", argv[1]);
+}

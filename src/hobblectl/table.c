@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "table.h"
+#include "message.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+void table_format_init(struct table_format *format, const struct column_row *columns)
+{
+        *format = (struct table_format){ .columns = columns };
+        for (unsigned i = 0; columns[i].name; i++) {
+                if (!columns[i].hidden)
+                        format->shown[format->n_shown++] = i;
+        }
+}
+
+static int unknown_column(const struct column_row *columns, const char *word)
+{
+        char names[512] = "", name[SHOWN_MAX];
+        size_t used = 0;
+
+        for (; columns->name && used < sizeof(names); columns++)
+                used += (size_t) snprintf(names + used, sizeof(names) - used, "%s%s", used ? " " : "",
+                                          columns->name);
+        complain("unknown column '%s': there are %s", shown(word, name), names);
+        return -EINVAL;
+}
+
+static int add_column(struct table_format *format, const char *word)
+{
+        for (unsigned i = 0; format->columns[i].name; i++) {
+                if (strcasecmp(format->columns[i].name, word) != 0)
+                        continue;
+                if (format->n_shown == TABLE_COLUMNS_MAX) {
+                        complain("more than %d columns are asked for", TABLE_COLUMNS_MAX);
+                        return -EINVAL;
+                }
+                format->shown[format->n_shown++] = i;
+                return 0;
+        }
+        return unknown_column(format->columns, word);
+}
+
+static int choose_columns(struct table_format *format, const char *value)
+{
+        _cleanup_free_ char *list = NULL;
+        char *rest;
+        int r;
+
+        /* What --output named first replaces the usual columns, a second one adds to the first. */
+        if (*value == '+')
+                value++;
+        else if (!format->chosen)
+                format->n_shown = 0;
+        format->chosen = true;
+
+        list = rest = strdup(value);
+        if (!list) {
+                complain("out of memory");
+                return -ENOMEM;
+        }
+        for (char *word = strsep(&rest, ","); word; word = strsep(&rest, ",")) {
+                r = add_column(format, word);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int table_format_option(struct table_format *format, int code, const char *value)
+{
+        switch (code) {
+        case 'J':
+                format->json = true;
+                break;
+        case 'n':
+                format->no_headings = true;
+                break;
+        case 'o':
+                return choose_columns(format, value);
+        case 'r':
+                format->raw = true;
+                break;
+        default:
+                break;
+        }
+
+        if (format->json && format->raw) {
+                complain("--json and --raw exclude each other");
+                return -EINVAL;
+        }
+        return 0;
+}
+
+void table_print_columns(const struct column_row *columns)
+{
+        (void) puts("\nColumns:");
+        for (; columns->name; columns++)
+                (void) printf("  %-10s %s%s\n", columns->name, columns->help,
+                              columns->hidden ? " (only where --output asks for it)" : "");
+}
+
+int table_new(struct libscols_table **ret, const char *name, const struct table_format *format)
+{
+        struct libscols_table *table = scols_new_table();
+
+        if (!table)
+                return -ENOMEM;
+
+        /* The cells are escaped already; a second time would spoil them. */
+        if (scols_table_enable_noencoding(table, 1) < 0 || scols_table_enable_json(table, format->json) < 0 ||
+            scols_table_enable_raw(table, format->raw) < 0 ||
+            scols_table_enable_noheadings(table, format->no_headings) < 0 ||
+            scols_table_set_name(table, name) < 0)
+                goto fail;
+
+        for (size_t i = 0; i < format->n_shown; i++) {
+                const struct column_row *row = &format->columns[format->shown[i]];
+                struct libscols_column *column =
+                        scols_table_new_column(table, row->name, row->width, row->flags);
+
+                if (!column || scols_column_set_json_type(column, row->json) < 0)
+                        goto fail;
+        }
+
+        *ret = table;
+        return 0;
+
+fail:
+        scols_unref_table(table);
+        return -ENOMEM;
+}
+
+int table_finish(struct libscols_table *table, const struct table_format *format)
+{
+        int r;
+
+        /* libsmartcols prints nothing at all for a table without lines, which is no JSON. */
+        if (format->json && scols_table_get_nlines(table) == 0)
+                r = printf("{\n   \"%s\": []\n}\n", scols_table_get_name(table)) < 0 ? -errno : 0;
+        else
+                r = scols_print_table(table);
+        scols_unref_table(table);
+
+        if (finish_output() < 0)
+                return STATUS_FAILED;
+        if (r < 0) {
+                complain("cannot print the table: %s", strerror(-r));
+                return STATUS_FAILED;
+        }
+        return STATUS_DONE;
+}

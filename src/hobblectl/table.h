@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Tables on standard output, with the options of lsblk(8) and findmnt(8). */
+
+#include "verb.h"
+
+#include <libsmartcols/libsmartcols.h>
+
+#define TABLE_COLUMNS_MAX 32
+#define TABLE_NO_PAGER (OPTION_LONG + 100)
+
+struct column_row {
+        const char *name; /* as in the heading and in --output, lower-case in JSON; NULL ends the columns */
+        const char *help;
+        bool hidden; /* shown only where --output asks for it */
+        double width;
+        int flags; /* SCOLS_FL_* */
+        int json;  /* SCOLS_JSON_* */
+};
+
+struct table_format {
+        const struct column_row *columns;
+        bool json, raw, no_headings;
+        bool chosen; /* by --output */
+        size_t n_shown;
+        unsigned shown[TABLE_COLUMNS_MAX]; /* indices in columns */
+};
+
+/* clang-format off */
+#define TABLE_OPTIONS \
+        { 'J', "json", NULL, "Print JSON" }, \
+        { 'n', "noheadings", NULL, "Print no headings" }, \
+        { 'n', "no-headings", NULL, NULL }, \
+        { 'o', "output", "COLUMNS", "Print these columns; with +: after the usual" }, \
+        { 'r', "raw", NULL, "Print for scripts: one space between columns" }, \
+        { TABLE_NO_PAGER, "no-pager", NULL, "Without effect: there is no pager" }
+/* clang-format on */
+
+void table_format_init(struct table_format *format, const struct column_row *columns);
+
+/* Take in one of TABLE_OPTIONS. Returns 0 or, after a complaint, -EINVAL. */
+int table_format_option(struct table_format *format, int code, const char *value);
+
+void table_print_columns(const struct column_row *columns);
+
+/* An empty table of that form. name: what its lines are called in JSON. Returns 0 or a negative errno. */
+int table_new(struct libscols_table **ret, const char *name, const struct table_format *format);
+
+/* Print it and free it. Returns the exit status. */
+int table_finish(struct libscols_table *table, const struct table_format *format);
