@@ -13,6 +13,9 @@
 #include <string.h>
 #include <sys/inotify.h>
 
+/* An event is that much behind its write at most, unless the writer was kept from running in between. */
+#define DOUBT_USEC USEC_PER_MSEC
+
 int in_place_new(struct in_place **ret, hobble_subject *s, int dir_fd, const char *path)
 {
         struct in_place *p;
@@ -71,7 +74,11 @@ static void heed(struct in_place_watch *w, struct in_place *p)
         if (frozen < 0)
                 return;
         if (frozen && !p->held) {
-                (void) cgroup_mark_clear(p->dir_fd, CGROUP_MARK_INSTANCE);
+                /* An event comes after the write that it tells of: what was a thaw just before our own freeze
+                 * looks like a freeze now. */
+                p->doubtful = p->frozen && now - p->written_usec < DOUBT_USEC;
+                if (!p->doubtful)
+                        (void) cgroup_mark_clear(p->dir_fd, CGROUP_MARK_INSTANCE);
                 p->held = true;
                 if (s->state == SUBJECT_LIVE) {
                         planner_hold(planner, &s->plan, true, now);
@@ -85,10 +92,11 @@ static void heed(struct in_place_watch *w, struct in_place *p)
         /* Thawed: what they had frozen or, where we had it frozen, what is ours to freeze again when its time
          * comes. */
         if (p->held) {
-                p->held = false;
+                p->held = p->doubtful = false;
                 (void) mark(w, p);
                 subject_tell(s, (struct hobble_event){ .kind = HOBBLE_EVENT_UNHELD });
         } else {
+                p->frozen = false;
                 planner_hold(planner, &s->plan, true, now);
         }
         planner_hold(planner, &s->plan, false, now);
@@ -196,7 +204,7 @@ void in_place_end(struct in_place_watch *w, hobble_subject *s)
                 return;
         drain(w, NULL);
         in_place_forget(w, s);
-        if (p->held)
+        if (p->held && !p->doubtful)
                 return;
         (void) file_write(p->freeze_fd, "0");
         point("release.written");
@@ -214,6 +222,8 @@ int in_place_write(struct in_place_watch *w, hobble_subject *s, bool freeze)
         r = file_write(p->freeze_fd, freeze ? "1" : "0");
         if (r < 0)
                 return r;
+        p->frozen = freeze;
+        p->written_usec = engine_now();
 
         drain(w, p);
         /* They may have written the contrary in between; their event looked like ours. */

@@ -7,6 +7,7 @@
  * it, and the planner leaves it alone. */
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <systemd/sd-event.h>
 
 #include "hobble.h"
@@ -19,7 +20,10 @@ struct in_place {
         int freeze_fd; /* its cgroup.freeze */
         int watch;     /* inotify watch descriptor, -1: none */
         bool held;     /* someone else froze it */
-        char path[];   /* in the hierarchy */
+        bool doubtful; /* held, but the freeze may be our own: the mark stays, and it is thawed in the end */
+        bool frozen;   /* as we last wrote it */
+        uint64_t written_usec;
+        char path[]; /* in the hierarchy */
 };
 
 struct in_place_watch {

@@ -69,8 +69,9 @@ static int on_guard(pid_t pid, void *userdata)
         return 1;
 }
 
-/* Keep a live engine from freezing, for good. Its guard has the word of the heartbeat open. */
-static int retire(const struct instance *i)
+/* Keep a live engine from freezing, for good. Its guard, whose process id is returned, has the word of the
+ * heartbeat open. */
+static pid_t retire(const struct instance *i)
 {
         _cleanup_close_ int leaf_fd = cgroup_open(i->home_fd, HOME_GUARD), fd = -EBADF;
         char file[48];
@@ -92,25 +93,30 @@ static int retire(const struct instance *i)
                 return r;
         pulse_retire(p);
         (void) pulse_free(p);
-        (void) kill(guard, SIGUSR1);
-        return 0;
+        return guard;
 }
 
 static int on_instance(const struct instance *i, void *userdata)
 {
         struct salvage *s = userdata;
         struct rescue r = { .root_fd = s->root_fd, .instance = i->name };
+        pid_t guard = 0;
 
         if (s->wanted && strcmp(s->wanted, i->name) != 0)
                 return 0;
         s->found = true;
-        if (i->alive && (!(s->flags & HOBBLE_RESCUE_ALL) || retire(i) < 0)) {
-                s->done.busy++;
-                return 0;
+        if (i->alive) {
+                guard = s->flags & HOBBLE_RESCUE_ALL ? retire(i) : -EBUSY;
+                if (guard < 0) {
+                        s->done.busy++;
+                        return 0;
+                }
         }
 
         (void) rescue_all(&r, i->home_fd, RESCUE_USEC);
-        if (!i->alive)
+        if (i->alive)
+                (void) kill(guard, SIGUSR1); /* it tells the engine, which may be asleep */
+        else
                 home_remove(s->root_fd, i->name, i->home_fd);
         s->done.instances++;
         s->done.subjects += r.subjects;

@@ -458,6 +458,12 @@ def stays(truth, directory, periods, what):
         time.sleep(0.001)
 
 
+def away_from_the_edge():
+    """Within a millisecond of its own freeze hobbled cannot tell a freeze of theirs from a thaw of theirs just before: it
+    holds, but keeps the mark, so that a rescue thaws it."""
+    time.sleep(0.02)
+
+
 @h.test
 def in_place_frozen_by_someone_else_before():
     place = h.cgroup("place")
@@ -483,6 +489,8 @@ def in_place_frozen_by_someone_else_meanwhile():
         for round in range(6):
             # In turns while it is thawed and while hobbled has it frozen, which changes nothing in the file.
             h.wait_until(lambda: h.frozen(place) == bool(round % 2), 2, "the moment")
+            if round % 2:
+                away_from_the_edge()
             h.freeze(place)
             h.wait_until(lambda: "instance" not in h.marks(place), 1, "hobbled has noticed")
             stays(lambda: h.freeze_wanted(place) and "instance" not in h.marks(place), place, 3, "theirs holds, unmarked")
@@ -490,6 +498,8 @@ def in_place_frozen_by_someone_else_meanwhile():
             h.wait_until(lambda: h.marks(place).get("instance") == hobbled.instance, 1, "hobbled goes on")
             wait_cycles(place)
         # It ends while they hold it: it stays frozen.
+        h.wait_until(lambda: h.frozen(place), 2, "the moment")
+        away_from_the_edge()
         h.freeze(place)
         h.wait_until(lambda: "instance" not in h.marks(place), 1, "hobbled has noticed")
         hobbled.stop()

@@ -24,7 +24,8 @@ static void check_spans(const struct span_row *rows, size_t n)
                 int r = timespan_parse(rows[i].text, &usec);
 
                 if (r != rows[i].r || usec != (r < 0 ? 42 : rows[i].usec))
-                        fail_msg("timespan_parse(\"%s\") is %d, %llu", rows[i].text, r, (unsigned long long) usec);
+                        fail_msg("timespan_parse(\"%s\") is %d, %llu", rows[i].text, r,
+                                 (unsigned long long) usec);
         }
 }
 
@@ -151,8 +152,8 @@ static void round_trips(void **state)
 
         (void) state;
         for (int round = 0; round < 20000; round++) {
-                uint64_t random =
-                        (uint64_t) rand_r(&seed) << 62 ^ (uint64_t) rand_r(&seed) << 31 ^ (uint64_t) rand_r(&seed);
+                uint64_t random = (uint64_t) rand_r(&seed) << 62 ^ (uint64_t) rand_r(&seed) << 31 ^
+                                  (uint64_t) rand_r(&seed);
                 uint64_t usec = random >> rand_r(&seed) % 64, back;
                 char buf[64];
 
@@ -168,14 +169,28 @@ static void percentages(void **state)
                 int r;
                 uint64_t ppm;
         } rows[] = {
-                { "5%", 0, 50000 },         { "3.85%", 0, 38500 },     { "0.5 %", 0, 5000 },
-                { "100%", 0, 1000000 },     { "100.0%", 0, 1000000 },  { "0.0001%", 0, 1 },
-                { "0.00019%", 0, 1 },       { "99.9999%", 0, 999999 }, { "0%", -ERANGE, 0 },
+                { "5%", 0, 50000 },
+                { "3.85%", 0, 38500 },
+                { "0.5 %", 0, 5000 },
+                { "100%", 0, 1000000 },
+                { "100.0%", 0, 1000000 },
+                { "0.0001%", 0, 1 },
+                { "0.00019%", 0, 1 },
+                { "99.9999%", 0, 999999 },
+                { "0%", -ERANGE, 0 },
                 { "0.00009%", -ERANGE, 0 }, /* less than a part in a million */
-                { "100.1%", -ERANGE, 0 },   { "101%", -ERANGE, 0 },    { "18446744073709551616%", -ERANGE, 0 },
-                { "", -EINVAL, 0 },         { "%", -EINVAL, 0 },       { "5", -EINVAL, 0 },
-                { "5%%", -EINVAL, 0 },      { "5% ", -EINVAL, 0 },     { "5 percent", -EINVAL, 0 },
-                { "-5%", -EINVAL, 0 },      { "5.%", -EINVAL, 0 },     { "5,5%", -EINVAL, 0 },
+                { "100.1%", -ERANGE, 0 },
+                { "101%", -ERANGE, 0 },
+                { "18446744073709551616%", -ERANGE, 0 },
+                { "", -EINVAL, 0 },
+                { "%", -EINVAL, 0 },
+                { "5", -EINVAL, 0 },
+                { "5%%", -EINVAL, 0 },
+                { "5% ", -EINVAL, 0 },
+                { "5 percent", -EINVAL, 0 },
+                { "-5%", -EINVAL, 0 },
+                { "5.%", -EINVAL, 0 },
+                { "5,5%", -EINVAL, 0 },
         };
 
         (void) state;
@@ -184,7 +199,8 @@ static void percentages(void **state)
                 int r = percent_parse(rows[i].text, &ppm);
 
                 if (r != rows[i].r || ppm != (r < 0 ? 42 : rows[i].ppm))
-                        fail_msg("percent_parse(\"%s\") is %d, %llu", rows[i].text, r, (unsigned long long) ppm);
+                        fail_msg("percent_parse(\"%s\") is %d, %llu", rows[i].text, r,
+                                 (unsigned long long) ppm);
         }
 }
 
