@@ -123,7 +123,7 @@ struct hobble_stats {
         uint64_t samples;        /* usages read */
         uint64_t freezes, thaws; /* writes */
         uint64_t windows, skipped;
-        uint64_t late_max_usec; /* the latest that a window began */
+        uint64_t late_max_usec; /* the latest that a clock was */
         uint64_t attached;      /* processes attached */
         unsigned descriptors;   /* kept open for subjects */
 };

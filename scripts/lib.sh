@@ -8,7 +8,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # Debian's names.
 build_packages=(gcc libc6-dev meson ninja-build pkgconf libsystemd-dev libmount-dev libsmartcols-dev)
-test_packages=(libcmocka-dev binutils python3 valgrind mandoc shellcheck)
+test_packages=(libcmocka-dev binutils python3 valgrind mandoc shellcheck spin)
 
 say() {
         printf '%s\n' "$*" >&2

@@ -23,6 +23,18 @@ struct walk {
         void *userdata;
 };
 
+/* An engine that was killed between making its home and marking it left nothing but an empty directory. */
+static void remove_unfinished(int root_fd, const char *name)
+{
+        _cleanup_close_ int fd = cgroup_open(root_fd, name);
+        char text[8];
+
+        if (fd >= 0 && cgroup_is_ours(fd) &&
+            cgroup_mark_get(fd, CGROUP_MARK_INSTANCE, text, sizeof(text)) == -ENODATA &&
+            home_lock(root_fd, name + strlen(HOME_PREFIX), fd) == 0)
+                (void) cgroup_remove(root_fd, name);
+}
+
 static int on_child(int root_fd, const char *name, void *userdata)
 {
         const struct walk *w = userdata;
@@ -33,8 +45,11 @@ static int on_child(int root_fd, const char *name, void *userdata)
         if (strncmp(name, HOME_PREFIX, strlen(HOME_PREFIX)) != 0 || !name_is_valid(i.name))
                 return 0;
         fd = home_open(root_fd, i.name);
-        if (fd < 0)
+        if (fd < 0) {
+                if (w->take)
+                        remove_unfinished(root_fd, name);
                 return 0;
+        }
 
         r = home_lock(root_fd, i.name, fd);
         if (r == -ESTALE)

@@ -11,6 +11,11 @@
 #define HUNT_MIN 16U
 #define HUNT_PER_MSEC 64U
 
+/* A freeze takes effect some time after it was written, and nobody tells when. Who runs one thread cannot
+ * have used more than it ran; so it is charged in full, up to that part of a window more than it is known to
+ * have run. */
+#define SLACK_PART 8
+
 /* Less than that part of a CPU is nobody running. */
 #define NOISE (1.0 / 128)
 
@@ -187,12 +192,14 @@ static void charge(struct planner *p, struct planner_subject *s, uint64_t cpu_us
         uint64_t busy = cpu_usec + MIN(wait_usec, p->now_usec), since = s->balance.since_usec;
         uint64_t from = idle_until(p, s, busy, wait_usec > 0);
         uint64_t elapsed = s->state == PLANNER_FROZEN ? s->room_usec : p->now_usec - from;
-        uint64_t used = MIN(busy, elapsed + s->extra_usec);
+        uint64_t slack = s->parallel || wait_usec > 0 ? 0 : p->config.thawed_usec / SLACK_PART;
+        uint64_t used = MIN(busy, elapsed + s->extra_usec + slack);
 
         planner_note_rate(p, s, cpu_usec, p->now_usec - since);
         balance_earn(&s->balance, &p->each, from);
         balance_charge(&s->balance, &p->each, p->now_usec, used);
         s->served_usec += MAX(cpu_usec, used);
+        s->parallel = busy > elapsed + s->extra_usec + slack;
         s->extra_usec = 0;
         s->room_usec = elapsed > used ? (uint32_t) MIN(elapsed - used, (uint64_t) UINT32_MAX) : 0;
         s->busy = used >= elapsed / 4;

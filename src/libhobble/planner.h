@@ -71,6 +71,7 @@ struct planner_subject {
         bool busy;  /* it used a good part of the last stretch */
         bool stirring; /* it used enough of it to be looked at again soon */
         bool stirs;    /* it did, and was left thawed */
+        bool parallel; /* it lately used more CPU time than passed */
 };
 
 enum planner_verb {

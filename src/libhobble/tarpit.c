@@ -98,9 +98,8 @@ static void act(hobble_tarpit *t)
 
 static void look(hobble_tarpit *t, uint64_t now)
 {
-        uint64_t total = 0, late = now - MIN(now, planner_deadline(t->planner));
+        uint64_t total = 0;
 
-        t->engine->late_max_usec = MAX(t->engine->late_max_usec, late);
         (void) cgroup_read_usage(t->usage_fd, &total);
         planner_begin(t->planner, now, total);
         sample(t);
@@ -109,7 +108,7 @@ static void look(hobble_tarpit *t, uint64_t now)
         planner_acted(t->planner, engine_now());
 }
 
-static int on_clock(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata)
+static int on_clock(_unused_ sd_event_source *s, uint64_t usec, void *userdata)
 {
         hobble_tarpit *t = userdata;
         hobble_engine *e = t->engine;
@@ -117,6 +116,7 @@ static int on_clock(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *u
 
         if (!engine_beat(e))
                 return 0;
+        e->late_max_usec = MAX(e->late_max_usec, now - MIN(now, usec));
         if (now >= planner_deadline(t->planner))
                 look(t, now);
         /* Fenced while it froze: what it froze is thawed, and the rest is the guard's. */

@@ -53,7 +53,7 @@ class Share:
         self._directory = directory
         self._begin, self._used, self._before = time.monotonic(), h.cpu_usec(directory), run_and_wait(directory)
 
-    def check(self, duty, threads, what):
+    def check(self, duty, threads, what, below=0.05):
         """Within 5 % of what so many busy threads are to have; less only as far as they waited for a CPU."""
         got = (h.cpu_usec(self._directory) - self._used) / 1e6 / (time.monotonic() - self._begin)
         ran, waited = (a - b for a, b in zip(run_and_wait(self._directory), self._before))
@@ -61,7 +61,7 @@ class Share:
         # Of threads that outnumber the CPUs some wait for others of them.
         had = min(1, ran / max(ran + waited, 1e-9) * threads / cpus)
         h.note(f"{what}: the machine had {had:.3f} of the CPU time that was wanted")
-        h.between(duty * cpus * had * 0.95, got, duty * cpus * 1.05, f"share of {what}, {duty * cpus:.5f} wanted")
+        h.between(duty * cpus * had * (1 - below), got, duty * cpus * 1.05, f"share of {what}, {duty * cpus:.5f} wanted")
 
 
 # -- Cost -----------------------------------------------------------------------------------------------------
@@ -164,7 +164,8 @@ def another_duty_and_everybody_frozen():
         wait_edge(directory)
         second.check(0.2, 1, "one busy loop at 20 %")
         wait_edge(loop)
-        first.check(DUTY, 1, "one busy loop that is frozen at each edge")
+        # A window that begins late, on a busy machine, is not made good here: who is frozen regardless has no balance.
+        first.check(DUTY, 1, "one busy loop that is frozen at each edge", below=0.15)
         begin, before = time.monotonic(), frozen_usec(idle)
         wait_edge(idle)
         wait_edge(idle)
@@ -193,6 +194,7 @@ class Crowd:
     def begin(self):
         self._each = {d: h.cpu_usec(d) for d in wait_subjects(self.hobbled, *self._pids)}
         self._tarpit = os.path.dirname(next(iter(self._each)))
+        self._end = time.monotonic() + 30
         os.close(self._start)
 
     def begin_sum(self):
@@ -200,9 +202,15 @@ class Crowd:
 
     def check(self):
         got = (h.cpu_usec(self._tarpit) - self._sum) / 1e6 / (time.monotonic() - self._at)
-        used = [h.cpu_usec(d) - before for d, before in self._each.items()]
         h.between(0, got, self.total * 1.1, f"share of {self.n} busy loops together, {self.total:.5f} wanted")
-        h.between(0.6, min(used) / (sum(used) / self.n), 1, f"the least of {self.n} in relation to the mean")
+        # The promise is for 30 s; most often it holds long before.
+        while self._evenness() < 0.6 and time.monotonic() < self._end:
+            time.sleep(1)
+        h.between(0.6, self._evenness(), 1, f"the least of {self.n} in relation to the mean")
+
+    def _evenness(self):
+        used = [h.cpu_usec(d) - before for d, before in self._each.items()]
+        return min(used) / (sum(used) / self.n)
 
 
 @h.test
