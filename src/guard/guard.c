@@ -11,6 +11,7 @@
  * directories. */
 
 #include "cgroup.h"
+#include "clock.h"
 #include "file.h"
 #include "macro.h"
 #include "pulse.h"
@@ -45,14 +46,6 @@ struct guard {
         bool armed;
         uint64_t look_usec; /* when to look at the word next */
 };
-
-static uint64_t now_usec(void)
-{
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / NSEC_PER_USEC;
-}
 
 static int rescue(const struct guard *g, bool keep_marks, uint64_t limit_usec)
 {
@@ -92,7 +85,7 @@ static void register_engine(struct guard *g, int pulse_fd)
 
         if (pulse_look(p) == PULSE_FENCED || pulse_look(p) == PULSE_RETIRED)
                 (void) rescue(g, false, ROUNDS_USEC);
-        if (pulse_revive(p, now_usec()) == PULSE_ALIVE)
+        if (pulse_revive(p, clock_now()) == PULSE_ALIVE)
                 (void) send(SOCKET_FD, &ready, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
         else
                 tell_retired(g);
@@ -131,7 +124,7 @@ static int receive(struct guard *g)
         case PULSE_ARM:
         case PULSE_DISARM:
                 g->armed = message == PULSE_ARM;
-                g->look_usec = now_usec() + PULSE_LOOK_USEC;
+                g->look_usec = clock_now() + PULSE_LOOK_USEC;
                 break;
         }
         return 1;
@@ -139,7 +132,7 @@ static int receive(struct guard *g)
 
 static void look(struct guard *g)
 {
-        uint64_t now = now_usec();
+        uint64_t now = clock_now();
         bool late = now > g->look_usec + PULSE_LOOK_USEC;
 
         g->look_usec = now + PULSE_LOOK_USEC;
@@ -159,7 +152,7 @@ static void watch(struct guard *g)
                 int wait_msec = -1, n;
 
                 if (g->armed && g->pulse) {
-                        uint64_t now = now_usec();
+                        uint64_t now = clock_now();
 
                         wait_msec = g->look_usec > now ? (int) ((g->look_usec - now + 999) / 1000) : 0;
                 }

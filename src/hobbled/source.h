@@ -11,6 +11,9 @@
 #include "hobble.h"
 #include "message.h"
 
+/* The longest stretch that anything but the duty cycle's own clock may work in a row. */
+#define CLOCK_SLICE_USEC (4 * USEC_PER_MSEC)
+
 struct source;
 
 /* What sources need of their surroundings; outlives them. */

@@ -221,13 +221,13 @@ static int locate(const struct hobble_process *p, char *path, size_t size)
 
 static int write_pid(struct admission *a, const struct berth *b, pid_t pid)
 {
-        uint64_t begin = engine_now();
+        uint64_t begin = clock_now();
         char text[16];
         int r;
 
         snprintf(text, sizeof(text), "%d", pid);
         r = file_write(b->procs_fd, text);
-        worker_learn(&a->engine->worker, engine_now() - begin);
+        worker_learn(&a->engine->worker, clock_now() - begin);
         return r;
 }
 
@@ -354,7 +354,7 @@ static int freeze_members(bool freeze, void *userdata)
 
 static uint64_t now(_unused_ void *userdata)
 {
-        return engine_now();
+        return clock_now();
 }
 
 static const struct tree_host host = {

@@ -25,14 +25,6 @@
 /* Descriptors that are left to the caller. */
 #define SPARE_FILES 256
 
-uint64_t engine_now(void)
-{
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / NSEC_PER_USEC;
-}
-
 static void tell(hobble_engine *e, enum hobble_event_kind kind, int error, const char *text)
 {
         events_tell(&e->events, &(struct hobble_event){ .kind = kind, .error = error, .text = text });
@@ -230,7 +222,7 @@ static void set_up_scheduling(hobble_engine *e)
 static int lock_home(hobble_engine *e, const char *name)
 {
         const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
-        uint64_t end = engine_now() + PATIENCE_USEC;
+        uint64_t end = clock_now() + PATIENCE_USEC;
 
         for (;;) {
                 _cleanup_close_ int fd = cgroup_make(e->root_fd, name);
@@ -251,7 +243,7 @@ static int lock_home(hobble_engine *e, const char *name)
                 }
                 if (r != -EBUSY && r != -ESTALE)
                         return r;
-                if (engine_now() >= end)
+                if (clock_now() >= end)
                         return -EBUSY;
                 (void) nanosleep(&pause, NULL);
         }

@@ -15,6 +15,7 @@
 #include <systemd/sd-event.h>
 
 #include "cgroup.h"
+#include "clock.h"
 #include "events.h"
 #include "fdcache.h"
 #include "guard-link.h"
@@ -61,9 +62,6 @@ struct hobble_engine {
         bool retired;   /* for good */
         bool outranked; /* told once */
 };
-
-/* CLOCK_MONOTONIC in microseconds. */
-uint64_t engine_now(void);
 
 /* May we freeze at this moment? Ask before a freeze and after it. */
 bool engine_may_freeze(const hobble_engine *e);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "guard-link.h"
+#include "clock.h"
 #include "macro.h"
 
 #include <fcntl.h>
@@ -27,14 +28,6 @@ enum {
         GUARD_ROOT_FD = 4,
         GUARD_HOME_FD = 5,
 };
-
-static uint64_t now_usec(void)
-{
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / NSEC_PER_USEC;
-}
 
 int guard_link_init(struct guard_link *g)
 {
@@ -261,7 +254,7 @@ void guard_link_arm(struct guard_link *g, bool arm)
 
 enum pulse_state guard_link_beat(struct guard_link *g)
 {
-        return pulse_beat(g->pulse, now_usec());
+        return pulse_beat(g->pulse, clock_now());
 }
 
 bool guard_link_allows(const struct guard_link *g)

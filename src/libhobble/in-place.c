@@ -68,7 +68,7 @@ static void heed(struct in_place_watch *w, struct in_place *p)
 {
         hobble_subject *s = p->subject;
         struct planner *planner = s->tarpit->planner;
-        uint64_t now = engine_now();
+        uint64_t now = clock_now();
         int frozen = is_frozen(p);
 
         if (frozen < 0)
@@ -223,7 +223,7 @@ int in_place_write(struct in_place_watch *w, hobble_subject *s, bool freeze)
         if (r < 0)
                 return r;
         p->frozen = freeze;
-        p->written_usec = engine_now();
+        p->written_usec = clock_now();
 
         drain(w, p);
         /* They may have written the contrary in between; their event looked like ours. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "origin.h"
+#include "clock.h"
 #include "file.h"
 #include "macro.h"
 
@@ -14,14 +15,6 @@
  * holds still). */
 #define PASSES_THAWED 3
 #define SLICES_THAWED 1000
-
-static uint64_t now_usec(void)
-{
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / NSEC_PER_USEC;
-}
 
 /* Open the destination, and where it is gone the nearest ancestor of it that is not. */
 static int open_destination(struct restore *r)
@@ -95,7 +88,7 @@ static int move_one(pid_t pid, void *userdata)
         }
 
         /* 1 ends the pass. */
-        return r->deadline_usec && now_usec() >= r->deadline_usec;
+        return r->deadline_usec && clock_now() >= r->deadline_usec;
 }
 
 /* Returns 1 where the deadline ended the pass. */

@@ -141,7 +141,7 @@ static int empty(hobble_subject *s, uint64_t deadline_usec)
 /* Somebody is still there: dying, or come since. Begin again, for some time. */
 static int try_again(struct release *r)
 {
-        uint64_t now = engine_now();
+        uint64_t now = clock_now();
 
         r->child = 0;
         r->own = false;

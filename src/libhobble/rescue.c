@@ -2,6 +2,7 @@
 
 #include "rescue.h"
 #include "cgroup.h"
+#include "clock.h"
 #include "macro.h"
 #include "origin.h"
 
@@ -11,14 +12,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
-
-static uint64_t now_usec(void)
-{
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / NSEC_PER_USEC;
-}
 
 /* Open the cgroup that a stand-in names, if it is still the one that the instance marked. */
 static int open_target(const struct rescue *r, int stand_in_fd)
@@ -205,11 +198,11 @@ int rescue_round(struct rescue *r, int home_fd)
 int rescue_all(struct rescue *r, int home_fd, uint64_t limit_usec)
 {
         const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
-        uint64_t end = now_usec() + limit_usec;
+        uint64_t end = clock_now() + limit_usec;
         int k;
 
         /* What is left after a round is mostly dying: it empties within a moment. */
-        while ((k = rescue_round(r, home_fd)) >= 0 && r->left > 0 && now_usec() < end)
+        while ((k = rescue_round(r, home_fd)) >= 0 && r->left > 0 && clock_now() < end)
                 (void) nanosleep(&pause, NULL);
         return k;
 }

@@ -69,7 +69,7 @@ static void detach(hobble_subject *s)
         hobble_engine *e = s->tarpit->engine;
 
         if (s->state == SUBJECT_LIVE)
-                planner_remove(s->tarpit->planner, &s->plan, engine_now());
+                planner_remove(s->tarpit->planner, &s->plan, clock_now());
         watch_remove(&e->watch, s);
         worker_remove(&e->worker, s);
         close_files(s);
@@ -103,7 +103,7 @@ void subject_go_live(hobble_subject *s, unsigned processes, int pid_fd)
         /* A tree's cgroup is new: its counters were 0 when it was made. */
         r = s->in_place ? subject_sample(s, &base) : 0;
         if (r >= 0)
-                r = planner_add(t->planner, &s->plan, &base, s->in_place, engine_now());
+                r = planner_add(t->planner, &s->plan, &base, s->in_place, clock_now());
         if (r < 0) {
                 close_fd(pid_fd);
                 if (cgroup_is_gone(r)) {
@@ -119,7 +119,7 @@ void subject_go_live(hobble_subject *s, unsigned processes, int pid_fd)
         if (!s->in_place)
                 watch_add(&t->engine->watch, s, pid_fd);
         else if (s->in_place->held)
-                planner_hold(t->planner, &s->plan, true, engine_now());
+                planner_hold(t->planner, &s->plan, true, clock_now());
         point("admit.live");
         subject_tell(s, (struct hobble_event){
                                 .kind = HOBBLE_EVENT_ADMITTED, .pid = s->pid, .processes = processes });

@@ -37,7 +37,7 @@ void tarpit_set_clock(hobble_tarpit *t)
                 (void) sd_event_source_set_enabled(t->clock, SD_EVENT_OFF);
                 return;
         }
-        (void) sd_event_source_set_time(t->clock, MIN(deadline, engine_now() + BEAT_USEC));
+        (void) sd_event_source_set_time(t->clock, MIN(deadline, clock_now() + BEAT_USEC));
         (void) sd_event_source_set_enabled(t->clock, SD_EVENT_ONESHOT);
 }
 
@@ -105,14 +105,14 @@ static void look(hobble_tarpit *t, uint64_t now)
         sample(t);
         planner_decide(t->planner);
         act(t);
-        planner_acted(t->planner, engine_now());
+        planner_acted(t->planner, clock_now());
 }
 
 static int on_clock(_unused_ sd_event_source *s, uint64_t usec, void *userdata)
 {
         hobble_tarpit *t = userdata;
         hobble_engine *e = t->engine;
-        uint64_t now = engine_now();
+        uint64_t now = clock_now();
 
         if (!engine_beat(e))
                 return 0;
@@ -134,7 +134,7 @@ void tarpit_thaw_all(hobble_tarpit *t)
                 if (s->state == SUBJECT_LIVE && (s->plan.frozen || s->in_place))
                         (void) subject_freeze(s, false);
         }
-        planner_thawed_all(t->planner, engine_now());
+        planner_thawed_all(t->planner, clock_now());
         tarpit_set_clock(t);
 }
 
@@ -163,9 +163,9 @@ static int configure(hobble_tarpit *t, const struct hobble_duty *duty)
         int r;
 
         if (t->planner)
-                r = planner_configure(t->planner, &config, engine_now());
+                r = planner_configure(t->planner, &config, clock_now());
         else
-                r = planner_new(&t->planner, &config, engine_now());
+                r = planner_new(&t->planner, &config, clock_now());
         if (r >= 0)
                 t->duty = *duty;
         return r;

@@ -15,7 +15,7 @@
 static void ask_later(struct watch *w, uint64_t interval_usec)
 {
         w->interval_usec = interval_usec;
-        (void) sd_event_source_set_time(w->ask, engine_now() + interval_usec);
+        (void) sd_event_source_set_time(w->ask, clock_now() + interval_usec);
         (void) sd_event_source_set_enabled(w->ask, SD_EVENT_ONESHOT);
 }
 

@@ -50,7 +50,7 @@ static void step(hobble_subject *s, uint64_t deadline_usec)
 /* One slice. forced: a window is just over, so whatever it takes, there is no better moment. */
 static void work(struct worker *w, bool forced)
 {
-        uint64_t now = engine_now(), window_end, edge, end;
+        uint64_t now = clock_now(), window_end, edge, end;
 
         edge = next_edge(w->engine, now, &window_end);
         end = MIN(now + SLICE_USEC, edge - SLACK_USEC);
@@ -71,7 +71,7 @@ static void work(struct worker *w, bool forced)
                 /* An attach that begins is over by the end of the slice. */
                 step(CONTAINER_OF(k, hobble_subject, work),
                      end > w->attach_usec ? end - w->attach_usec : now);
-                now = engine_now();
+                now = clock_now();
         } while (now + w->attach_usec < end);
         (void) sd_event_source_set_enabled(w->now, w->queue.count > 0 ? SD_EVENT_ON : SD_EVENT_OFF);
 }
@@ -140,7 +140,7 @@ void worker_enqueue_later(struct worker *w, hobble_subject *s)
 {
         if (!s->work.list)
                 ilist_append(&w->waiting, &s->work);
-        (void) sd_event_source_set_time(w->pause, engine_now() + PAUSE_USEC);
+        (void) sd_event_source_set_time(w->pause, clock_now() + PAUSE_USEC);
         (void) sd_event_source_set_enabled(w->pause, SD_EVENT_ONESHOT);
 }
 

@@ -20,6 +20,3 @@ static inline uint64_t clock_now(void)
 {
         return clock_usec(CLOCK_MONOTONIC);
 }
-
-/* The longest stretch that anything but the duty cycle's own clock may work in a row. */
-#define CLOCK_SLICE_USEC (4 * USEC_PER_MSEC)
