@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct option_row options[] = {
         { 'a', "all", NULL, "Also what live instances hobble, for good" },
@@ -57,7 +58,11 @@ static int report(const struct hobble_rescued *rescued)
         else if (rescued->instances > 0) /* empty, or a live one released all by itself when it was told */
                 (void) printf("nothing left to rescue in %u %s\n", rescued->instances,
                               plural(rescued->instances, "instance", "instances"));
-        else
+        else if (rescued->busy == 0 && geteuid() != 0) {
+                complain("not permitted: without root only your own instances can be seen, and there are "
+                         "none");
+                return STATUS_NOT_PERMITTED;
+        } else
                 (void) puts("nothing to rescue");
         if (rescued->busy > 0)
                 (void) printf("left alone %u live %s: --all takes everything from %s\n", rescued->busy,

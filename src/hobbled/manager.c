@@ -380,12 +380,14 @@ static const char *engine_failure(int error)
 {
         switch (error) {
         case -EBUSY:
-                return "another hobbled has this instance name";
+                return "another hobbled has this instance name: choose one with --instance=, or see "
+                       "hobblectl list "
+                       "--output=+INSTANCE";
         case -ENOENT:
                 return "hobble-guard is neither beside hobbled nor installed";
         case -EPERM:
         case -EACCES:
-                return "not permitted to change the cgroup hierarchy";
+                return "not permitted to change the cgroup hierarchy: run it as root";
         case -EOPNOTSUPP:
                 return "there is no cgroup v2 hierarchy with a freezer here";
         default:

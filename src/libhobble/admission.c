@@ -379,6 +379,15 @@ static void fail(hobble_subject *s, int error, const char *text)
                        });
 }
 
+/* What dead instances left was rescued when we began. */
+static bool is_another_instances(const hobble_subject *s)
+{
+        char instance[128];
+
+        return cgroup_mark_get(s->in_place->dir_fd, CGROUP_MARK_INSTANCE, instance, sizeof(instance)) > 0 &&
+               strcmp(instance, s->tarpit->engine->instance) != 0;
+}
+
 static void step_cgroup(hobble_subject *s)
 {
         _cleanup_close_ int fd = -EBADF;
@@ -386,6 +395,10 @@ static void step_cgroup(hobble_subject *s)
         char text[32];
         int r;
 
+        if (is_another_instances(s)) {
+                fail(s, -EBUSY, "is hobbled by another instance");
+                return;
+        }
         fd = cgroup_make(s->tarpit->dir_fd, s->name);
         r = fd;
         if (r >= 0)

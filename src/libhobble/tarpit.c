@@ -322,11 +322,17 @@ _public_ int hobble_tarpit_add_tree(hobble_tarpit *t, pid_t pid, uint64_t start_
 
 static bool is_hobbled_in_place(const hobble_engine *e, ino_t ino)
 {
-        for (const struct ilist_link *i = e->in_place.watched.first; i; i = i->next) {
-                struct stat st;
+        /* One that waits for its admission counts as well. */
+        for (const struct ilist_link *i = e->tarpits.first; i; i = i->next) {
+                const hobble_tarpit *t = CONTAINER_OF(i, const hobble_tarpit, in_engine);
 
-                if (fstat(CONTAINER_OF(i, const struct in_place, link)->dir_fd, &st) == 0 && st.st_ino == ino)
-                        return true;
+                for (const struct ilist_link *k = t->subjects.first; k; k = k->next) {
+                        const hobble_subject *s = CONTAINER_OF(k, const hobble_subject, in_tarpit);
+                        struct stat st;
+
+                        if (s->in_place && fstat(s->in_place->dir_fd, &st) == 0 && st.st_ino == ino)
+                                return true;
+                }
         }
         return false;
 }

@@ -145,7 +145,8 @@ def exit_status_and_usage():
     with h.Hobbled(h.pidfile()) as hobbled:
         hobbled.wait_log("hobbling 1 source", LONG)
         done = run(f"--instance={hobbled.instance}", h.pidfile())
-        h.equal((1, "hobbled: cannot start: another hobbled has this instance name\n"), (done.returncode, done.stderr),
+        h.equal((1, "hobbled: cannot start: another hobbled has this instance name: choose one with --instance=, or see "
+                 "hobblectl list --output=+INSTANCE\n"), (done.returncode, done.stderr),
                 "of a second one")
 
 

@@ -317,6 +317,25 @@ def a_v2_cgroup_is_hobbled_in_place():
 
 
 @h.test
+def a_v2_cgroup_that_is_named_twice():
+    """Once by each of two names, and again by another instance: it is hobbled once, and nobody takes a freeze of hobbled's
+    for somebody else's."""
+    place = h.cgroup("place")
+    h.busy(place)
+    with h.Hobbled(place, place + "/", "--check=100ms") as hobbled:
+        hobbled.wait_log(r"hobbled in place$", LONG)
+        hobbled.wait_log(r"is hobbled already", LONG)
+        with h.Hobbled(place, "--check=100ms") as other:
+            other.wait_log(r"is hobbled by another instance", LONG)
+            for frozen in (True, False, True, False):
+                h.wait_until(lambda: h.frozen(place) == frozen, LONG, "the duty cycle goes on")
+            h.equal(hobbled.instance, h.marks(place).get("instance"), "whose it is")
+            h.equal([], said(other, "someone else"), "what the other takes for theirs")
+        h.equal([], said(hobbled, "someone else"), "what is taken for theirs")
+    h.check(not h.freeze_wanted(place) and not h.marks(place), "thawed and unmarked at the end")
+
+
+@h.test
 def the_members_of_a_v2_cgroup_stand_for_it():
     tarpit = h.cgroup("tarpit")
     pid = h.busy(tarpit)
