@@ -120,7 +120,7 @@ class Victims:
         return all(self.origin[tid] in self.in_place for tid in self.at_home()) and all(
             h.marks(path).get("instance") == hobbled.instance for path in self.in_place)
 
-    def wait_hobbled(self, hobbled, timeout=30.0):
+    def wait_hobbled(self, hobbled, timeout=10.0):
         """Wait until this hobbled has all of them, and some time for it to freeze some: on a busy host they may get so
         little that they earn no freeze."""
         h.wait_until(lambda: self.admitted(hobbled), timeout, f"{hobbled.instance} has everybody")
