@@ -226,22 +226,20 @@ static int lock_home(hobble_engine *e, const char *name)
 
         for (;;) {
                 _cleanup_close_ int fd = cgroup_make(e->root_fd, name);
-                int r;
+                int r = fd;
 
-                if (fd < 0)
-                        return fd;
-                if (!cgroup_is_ours(fd))
+                if (fd >= 0 && !cgroup_is_ours(fd))
                         return -EPERM;
                 /* Nobody else may open it: who can open it can lock it. */
-                if (fchmod(fd, 0711) < 0)
-                        return -errno;
-                /* The guard of a dead one may be at work, and then removes what was made. */
-                r = home_lock(e->root_fd, e->instance, fd);
+                if (fd >= 0)
+                        r = fchmod(fd, 0711) < 0 ? -errno : home_lock(e->root_fd, e->instance, fd);
                 if (r >= 0) {
                         e->home_fd = TAKE_FD(fd);
                         return 0;
                 }
-                if (r != -EBUSY && r != -ESTALE)
+                /* Until it is locked it can be removed at any instant: by the guard of a dead one that is
+                 * still at work, or by a rescue that takes it for what an unfinished start has left. */
+                if (r != -EBUSY && r != -ESTALE && !cgroup_is_gone(r))
                         return r;
                 if (clock_now() >= end)
                         return -EBUSY;

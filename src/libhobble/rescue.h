@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+/* clang-format off */
 /* Thaw and restore whatever an instance has marked. No allocation; the guard uses it.
  *
  * The cgroup tree is the only state. An instance has a home, a directory that nobody but hobbled makes:
  *
- *         hobbled-INSTANCE/           home (mark: instance); flock()ed by the live engine, or by whoever
- * rescues guard/              the guard's leaf pit/TARPIT/SUBJECT/ a process tree; members of the root's
- * origin (mark: origin) oN/         its members of another origin (mark: origin) pit/TARPIT/SUBJECT/ a cgroup
- * in place: an empty stand-in (mark: target)
+ *         hobbled-INSTANCE/         home (mark: instance), flock()ed by the live engine or by whoever rescues
+ *           guard/                  the guard's leaf
+ *           pit/TARPIT/SUBJECT/     a process tree: members of the root's origin (mark: origin)
+ *                      oN/          its members of another origin (mark: origin)
+ *           pit/TARPIT/SUBJECT/     a cgroup in place: an empty stand-in (mark: target)
  *
  * A cgroup that is hobbled in place bears the mark "instance" while it may be frozen by that instance. All is
  * believed only where it belongs to the user that this process acts as. */
+/* clang-format on */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -36,6 +36,20 @@ def clean(victims, hobbled, what):
 # -- Instances ------------------------------------------------------------------------------------------------
 
 @h.test
+def starts_beside_rescues():
+    """A home that has just been made looks like what an unfinished start has left."""
+    for _ in range(3):
+        h.spawn(["sh", "-c", f"while :; do {h.program('HOBBLECTL')} rescue; done"], stderr=subprocess.DEVNULL)
+    empty, starts = h.pidfile(), max(20, h.rounds())
+    for _ in range(0, starts, 4):
+        hobbleds = [h.Hobbled(empty) for _ in range(4)]
+        for hobbled in hobbleds:
+            h.wait_until(lambda e=hobbled: "hobbling" in e.log() or e.process.poll() is not None, 10, "it has started")
+            h.check("hobbling" in hobbled.log(), f"it starts: {hobbled.log()}")
+            hobbled.stop()
+
+
+@h.test
 def one_of_two_instances_is_killed():
     mine, yours, times = some("mine"), some("yours"), failopen.Times()
     with h.Hobbled("--freeze-idle", *yours.sources()) as other:
