@@ -28,6 +28,7 @@ extern "C" {
 typedef struct hobble_engine hobble_engine;
 typedef struct hobble_tarpit hobble_tarpit;
 typedef struct hobble_subject hobble_subject;
+struct hobble_process;
 
 /* The version of the library that is linked, e.g. "0.1". */
 const char *hobble_version(void);
@@ -92,6 +93,17 @@ struct hobble_options {
                 guard; /* path of hobble-guard; NULL: beside the running executable, else the installed one */
         int rt_priority; /* SCHED_RR priority of the calling thread, 0: leave scheduling and memory as they
                             are */
+        const char *guard_socket; /* path of the socket of a guard that is a service of its own and has the
+                                   * home (hobble-pit.service); NULL: the engine starts a guard and makes a
+                                   * home. The engine then waits for that guard, whenever it comes, and
+                                   * `instance` and `guard` do not count. */
+
+        /* Asked for each process before it is hobbled, the root of a tree (which then fails with -EPERM) and
+         * its members (which then stay where they are). Returns NULL where it may be, else a clause that
+         * tells why not ("is exempt: Command=rsync in /etc/hobbled/hobbled.conf:7"), valid until the next
+         * call. home: the path of its cgroup. Must not call the library. NULL: no such question. */
+        const char *(*filter)(hobble_tarpit *tarpit, const struct hobble_process *process, const char *home,
+                              void *userdata);
         hobble_event_handler handler; /* may be NULL */
         void *userdata;
 };
@@ -130,6 +142,28 @@ struct hobble_stats {
 
 void hobble_engine_stats(const hobble_engine *engine, struct hobble_stats *ret);
 
+/* -- Placement and limits ---------------------------------------------------------------------- */
+
+/* Where the cgroup of a process tree is made. */
+enum hobble_placement {
+        HOBBLE_PLACEMENT_AUTO,    /* nested for processes of systemd scopes and of containers, else subtree */
+        HOBBLE_PLACEMENT_SUBTREE, /* in the engine's own pit */
+        HOBBLE_PLACEMENT_NESTED,  /* a child of the cgroup that the tree is in: its unit stays active, and its
+                                   * limits keep holding */
+        HOBBLE_PLACEMENT_MAX,
+};
+
+/* Limits of a tarpit as a whole, for its subjects in the subtree. UINT64_MAX: none. */
+struct hobble_limits {
+        uint64_t cpu_quota_ppm;           /* of one CPU, in millionths (50 % is 500000) */
+        uint64_t cpu_weight, io_weight;   /* 1 to 10000 */
+        uint64_t memory_high, memory_max; /* bytes */
+        uint64_t tasks_max;
+};
+
+#define HOBBLE_LIMITS_NONE \
+        ((struct hobble_limits){ UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX })
+
 /* -- Tarpit ------------------------------------------------------------------------------------ */
 
 /* Make a tarpit. name: [A-Za-z0-9_.-]{1,64}, not beginning with a dot; -EINVAL, -EEXIST, -ERANGE (duty). */
@@ -149,8 +183,14 @@ int hobble_tarpit_set_duty(hobble_tarpit *tarpit, const struct hobble_duty *duty
  * whoever has the pid now. The work is done from the loop; HOBBLE_EVENT_ADMITTED or _FAILED tells its end.
  * -ESRCH: no such process (any more); -EPERM: see hobble_engine_may_hobble(). FAILED comes with -EBUSY where
  * it is part of another subject or instance, with -EAGAIN where its cgroup is frozen by someone else. */
-int hobble_tarpit_add_tree(hobble_tarpit *tarpit, pid_t pid, uint64_t start_time, void *userdata,
-                           hobble_subject **ret);
+int hobble_tarpit_add_tree(hobble_tarpit *tarpit, pid_t pid, uint64_t start_time,
+                           enum hobble_placement placement, void *userdata, hobble_subject **ret);
+
+/* Limits for all of the tarpit's subjects in the subtree together, from now on. Each one is written where its
+ * controller is available; *ret_missing, where not NULL, is then the names of the controllers that are not
+ * ("cpu memory"; static), or NULL. Returns 0 or a negative errno. */
+int hobble_tarpit_set_limits(hobble_tarpit *tarpit, const struct hobble_limits *limits,
+                             const char **ret_missing);
 
 /* Hobble an existing cgroup v2 directory in place. dir_fd is a descriptor of it (O_PATH will do; it is
  * duplicated). -EOPNOTSUPP: not a cgroup v2 directory, or the root; -EPERM: not owned by the engine's user;
@@ -184,6 +224,11 @@ struct hobble_process {
 
 /* Look at a process, or at the process that a thread id belongs to. -ESRCH: none (zombies exist). */
 int hobble_process_read(pid_t pid, struct hobble_process *ret);
+
+/* The cgroup that a process belongs to, as a path in the hierarchy: the one that it is in or, where that is
+ * an instance's, the one that it came from and goes back to. Needs no engine. -ESRCH: no such process (any
+ * more). */
+int hobble_process_home(pid_t pid, char *buf, size_t size);
 
 /* -- What is hobbled, without an engine -------------------------------------------------------- */
 

@@ -102,7 +102,8 @@ static int add(struct run *run)
 {
         hobble_subject *subject;
 
-        return hobble_tarpit_add_tree(run->tarpit, run->target->pid, run->target->start_time, NULL, &subject);
+        return hobble_tarpit_add_tree(run->tarpit, run->target->pid, run->target->start_time,
+                                      HOBBLE_PLACEMENT_AUTO, NULL, &subject);
 }
 
 static void add_again(struct run *run)

@@ -159,7 +159,8 @@ static void manager_act(struct manager *m, const struct roster_action *action)
                 return;
         }
 
-        r = hobble_tarpit_add_tree(m->host.tarpit, entry->pid, entry->start_time, NULL, &subject);
+        r = hobble_tarpit_add_tree(m->host.tarpit, entry->pid, entry->start_time, HOBBLE_PLACEMENT_AUTO, NULL,
+                                   &subject);
         if (r >= 0)
                 roster_added(m->roster, entry, subject);
         else

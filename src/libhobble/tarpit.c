@@ -285,14 +285,16 @@ _public_ int hobble_tarpit_set_duty(hobble_tarpit *t, const struct hobble_duty *
 
 /* -- Subjects ---------------------------------------------------------------------------------- */
 
-_public_ int hobble_tarpit_add_tree(hobble_tarpit *t, pid_t pid, uint64_t start_time, void *userdata,
-                                    hobble_subject **ret)
+_public_ int hobble_tarpit_add_tree(hobble_tarpit *t, pid_t pid, uint64_t start_time,
+                                    enum hobble_placement placement, void *userdata, hobble_subject **ret)
 {
         _cleanup_close_ int pid_fd = -EBADF;
         struct hobble_process p;
         hobble_subject *s;
         int r;
 
+        if (placement == HOBBLE_PLACEMENT_NESTED)
+                return -EOPNOTSUPP;
         r = hobble_engine_may_hobble(t->engine, pid, NULL);
         if (r < 0)
                 return r;
