@@ -83,7 +83,7 @@ static int manager_put(pid_t pid, uint64_t start_time, void *userdata)
 {
         struct manager *m = userdata;
 
-        return roster_put(m->roster, pid, start_time);
+        return roster_put(m->roster, pid, start_time, &(struct roster_claim){ .tarpit = m->host.tarpit });
 }
 
 /* Begin a round. Returns 0 or -ENOMEM. */

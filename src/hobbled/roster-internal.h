@@ -27,7 +27,9 @@ struct roster {
         unsigned round;
         bool resolved;         /* the present round came to its end */
         bool carried;          /* so did the one before: what it found holds */
+        bool reclaimed;        /* somebody is wanted by another tarpit than in the round before */
         uint64_t newest_start; /* of the processes that are new in this round, the earliest start */
+        unsigned rank_min, rank_max;
         enum stage stage;
         size_t cursor, cursor_release, cursor_add;
 };
@@ -41,3 +43,6 @@ static inline bool entry_is_hobbled(const struct roster_entry *entry)
 
 /* No tree has to wait for this one any more. */
 void roster_unblock(struct roster *r, struct roster_entry *entry);
+
+/* No tree has to wait until this one is added. */
+void roster_unblock_ahead(struct roster *r, struct roster_entry *entry);

@@ -3,6 +3,8 @@
 #include "macro.h"
 #include "roster-internal.h"
 
+#include <limits.h>
+
 /* A longer line of ancestors is not followed to its end. */
 #define ROSTER_DEPTH_MAX 4096U
 
@@ -38,6 +40,12 @@ static int entry_new(struct roster *r, pid_t pid, uint64_t start_time, struct ro
         return 0;
 }
 
+/* Whether several tarpits name processes in this round. */
+static bool roster_is_ranked(const struct roster *r)
+{
+        return r->rank_min < r->rank_max;
+}
+
 static bool entry_counts(const struct roster *r, const struct roster_entry *entry)
 {
         return entry->named == r->round && entry->state != ROSTER_REFUSED && entry->state != ROSTER_ENDED;
@@ -47,6 +55,9 @@ void roster_begin(struct roster *r)
 {
         lineage_clear(&r->lineage);
         r->names.n = 0;
+        r->reclaimed = false;
+        r->rank_min = UINT_MAX;
+        r->rank_max = 0;
         r->round++;
         r->carried = TAKE(r->resolved, false);
         r->newest_start = UINT64_MAX;
@@ -54,7 +65,7 @@ void roster_begin(struct roster *r)
         r->cursor = 0;
 }
 
-int roster_put(struct roster *r, pid_t pid, uint64_t start_time)
+int roster_put(struct roster *r, pid_t pid, uint64_t start_time, const struct roster_claim *claim)
 {
         struct roster_entry *entry = roster_find(r, pid, start_time);
         bool new = !r->carried || !entry || entry->named != r->round - 1;
@@ -77,6 +88,11 @@ int roster_put(struct roster *r, pid_t pid, uint64_t start_time)
                 r->newest_start = MIN(r->newest_start, start_time);
                 entry->up = NULL;
         }
+        r->reclaimed |= !new && (entry->claim.rank != claim->rank || entry->claim.apart != claim->apart ||
+                                 entry->claim.tarpit != claim->tarpit);
+        entry->claim = *claim;
+        r->rank_min = MIN(r->rank_min, claim->rank);
+        r->rank_max = MAX(r->rank_max, claim->rank);
         entry->named = r->round;
         entry->members = 0;
         return 0;
@@ -173,6 +189,10 @@ static int entry_belongs(struct roster *r, const struct roster_entry *entry, str
         bool up_dead, dead = false;
         int k;
 
+        if (entry->claim.apart || up->claim.rank > entry->claim.rank) {
+                *ret = false;
+                return 0;
+        }
         *ret = up->state == ROSTER_ADDED && entry_counts(r, up);
         if (*ret || up->state != ROSTER_ADDED)
                 return 0;
@@ -195,6 +215,16 @@ static int entry_belongs(struct roster *r, const struct roster_entry *entry, str
 /* Whether what was found in the round before holds. */
 static int entry_stays(struct roster *r, const struct roster_entry *entry, bool *ret)
 {
+        const struct roster_entry *over = NULL;
+
+        if (entry->over_pid > 0)
+                over = roster_find(r, entry->over_pid, entry->over_start);
+        *ret = false;
+        if (r->reclaimed || (entry->over_pid > 0 && !(over && entry_counts(r, over))))
+                return 0;
+        /* Somebody new between the two may be wanted by a severer tarpit. */
+        if (entry->up && roster_is_ranked(r) && entry->start_time >= r->newest_start)
+                return 0;
         if (entry->up && entry->firm)
                 return entry_belongs(r, entry, entry->up, ret);
 
@@ -212,6 +242,24 @@ static struct roster_entry *entry_member(struct roster *r, const struct roster_e
         return other == entry ? NULL : other;
 }
 
+/* The nearest one above that is in the same tarpit or a severer one, from the nearest of all on. */
+static int entry_climb_over(struct roster *r, struct roster_entry *entry, struct roster_entry **named)
+{
+        struct roster_entry *hobbled;
+        int k = 0;
+
+        if (entry->claim.apart)
+                *named = NULL;
+        while (k >= 0 && *named && (*named)->claim.rank > entry->claim.rank) {
+                if (!entry->over_pid) {
+                        entry->over_pid = (*named)->pid;
+                        entry->over_start = (*named)->start_time;
+                }
+                k = entry_climb(r, *named, named, &hobbled);
+        }
+        return k;
+}
+
 /* Find out whose subject a named process belongs to. */
 static int entry_resolve(struct roster *r, struct roster_entry *entry)
 {
@@ -226,27 +274,33 @@ static int entry_resolve(struct roster *r, struct roster_entry *entry)
         k = entry_stays(r, entry, &stays);
         if (k < 0 || stays)
                 return k;
+        entry->over_pid = 0;
 
         member = entry_member(r, entry);
-        if (member) {
+        if (member)
                 k = entry_belongs(r, entry, member, &stays);
-                if (k < 0)
-                        return k;
-                if (stays) {
-                        entry->up = member;
-                        return 0;
-                }
+        if (k >= 0 && stays && !roster_is_ranked(r)) {
+                entry->up = member;
+                return 0;
         }
 
-        k = entry_climb(r, entry, &named, &hobbled);
+        if (k >= 0)
+                k = entry_climb(r, entry, &named, &hobbled);
+        if (k >= 0)
+                k = entry_climb_over(r, entry, &named);
         if (k < 0)
                 return k;
+        if (stays && !(named && named->claim.rank < member->claim.rank)) {
+                entry->up = member;
+                return 0;
+        }
         if (member)
                 hobbled = member;
         else if (entry->up && entry_is_hobbled(entry->up))
                 hobbled = entry->up;
         entry->after_pid = hobbled ? hobbled->pid : 0;
         entry->after_start = hobbled ? hobbled->start_time : 0;
+        entry->inside = member;
 
         /* Facts of different instants could add up to a ring. */
         entry->up = NULL;
@@ -269,6 +323,67 @@ static void roster_compress(struct roster *r)
         }
 }
 
+/* It has a subject, but in another tarpit than the one that wants it now. */
+static bool entry_moves(const struct roster *r, const struct roster_entry *entry)
+{
+        return entry_is_hobbled(entry) && entry_counts(r, entry) && entry->tarpit != entry->claim.tarpit;
+}
+
+/* The one in a milder tarpit around it that has to wait until it is added; NULL: none. */
+static struct roster_entry *entry_around(const struct roster *r, struct roster_entry *entry)
+{
+        struct roster_entry *around = NULL;
+
+        if (entry->over_pid > 0)
+                around = roster_find(r, entry->over_pid, entry->over_start);
+        if (!around || !entry_counts(r, around))
+                return NULL;
+        around = entry_root(around);
+        return around == entry ? NULL : around;
+}
+
+/* Returns the one that waits, or NULL. */
+static struct roster_entry *entry_go_ahead(const struct roster *r, struct roster_entry *entry)
+{
+        struct roster_entry *around = entry_around(r, entry);
+
+        if (around && !entry->ahead_pid) {
+                around->waits++;
+                entry->ahead_pid = around->pid;
+                entry->ahead_start = around->start_time;
+        }
+        return around;
+}
+
+/* It is wanted, and will be added again. */
+static int entry_rebuild(struct roster *r, struct roster_entry *entry)
+{
+        if (entry->state != ROSTER_ADDED)
+                return 0;
+        (void) entry_go_ahead(r, entry);
+        return list_push(&r->releases, entry);
+}
+
+/* Let the tree around those that are still to be added wait for them. Who failed is not waited for. */
+static int roster_order(struct roster *r)
+{
+        int k = 0;
+
+        for (size_t i = 0; i < r->names.n && k >= 0; i++) {
+                struct roster_entry *entry = r->names.items[i], *around;
+
+                if (!entry->wanted || entry->state == ROSTER_FAILED ||
+                    (entry->state == ROSTER_ADDED && entry->admitted && !entry_moves(r, entry)))
+                        continue;
+                around = entry_go_ahead(r, entry);
+                if (!around && entry->inside && !entry->claim.apart)
+                        around = roster_find(r, entry->after_pid, entry->after_start);
+                if (around && !entry_is_hobbled(entry))
+                        k = entry_rebuild(r, around);
+        }
+        return k;
+}
+
 /* Decide who should have a subject, and list those that have to lose theirs. */
 static int roster_decide(struct roster *r)
 {
@@ -280,19 +395,20 @@ static int roster_decide(struct roster *r)
         while ((entry = pidmap_next(&r->entries, &cursor))) {
                 for (; entry; entry = entry->same) {
                         entry->wanted = (entry_counts(r, entry) && !entry->up) || entry->headless == r->round;
+                        roster_unblock_ahead(r, entry);
 
                         if (entry->wanted && entry->state == ROSTER_DROPPING) {
                                 entry->state = ROSTER_ADDED;
                                 roster_unblock(r, entry);
                         }
-                        if (entry->wanted || !entry_is_hobbled(entry))
+                        if ((entry->wanted && !entry_moves(r, entry)) || !entry_is_hobbled(entry))
                                 continue;
                         k = list_push(&r->releases, entry);
                         if (k < 0)
                                 return k;
                 }
         }
-        return 0;
+        return roster_order(r);
 }
 
 /* Find out which tree has to wait for the release. */
@@ -312,14 +428,16 @@ static int entry_resolve_release(struct roster *r, struct roster_entry *entry)
         }
 
         roster_unblock(r, entry);
-        if (before) {
-                before->waits++;
-                entry->before_pid = before->pid;
-                entry->before_start = before->start_time;
-        }
         if (entry->state == ROSTER_ADDED)
                 entry->state = ROSTER_DROPPING;
-        return 0;
+        if (!before || before == entry)
+                return 0;
+
+        before->waits++;
+        entry->before_pid = before->pid;
+        entry->before_start = before->start_time;
+        /* What goes home now was passed over when that one was added. */
+        return entry_rebuild(r, before);
 }
 
 /* Remove from the map those of one pid that nobody needs any more. */

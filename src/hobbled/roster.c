@@ -56,29 +56,39 @@ struct roster_entry *roster_find(const struct roster *r, pid_t pid, uint64_t sta
         return entry;
 }
 
-/* No tree has to wait for this one any more. */
+/* It need not wait any longer for one of those that it waits for. */
+static void unwait(struct roster *r, pid_t pid, uint64_t start_time)
+{
+        struct roster_entry *entry = pid > 0 ? roster_find(r, pid, start_time) : NULL;
+
+        if (entry && entry->waits > 0)
+                entry->waits--;
+        r->cursor_add = 0;
+}
+
 void roster_unblock(struct roster *r, struct roster_entry *entry)
 {
-        struct roster_entry *before = NULL;
+        unwait(r, TAKE(entry->before_pid, 0), entry->before_start);
+}
 
-        if (entry->before_pid > 0)
-                before = roster_find(r, entry->before_pid, entry->before_start);
-        if (before && before->waits > 0)
-                before->waits--;
-        entry->before_pid = 0;
-        r->cursor_add = 0;
+void roster_unblock_ahead(struct roster *r, struct roster_entry *entry)
+{
+        unwait(r, TAKE(entry->ahead_pid, 0), entry->ahead_start);
+}
+
+static bool is_leaving(const struct roster *r, pid_t pid, uint64_t start_time)
+{
+        const struct roster_entry *entry = pid > 0 ? roster_find(r, pid, start_time) : NULL;
+
+        return entry && (entry->state == ROSTER_DROPPING || entry->state == ROSTER_RELEASING);
 }
 
 /* Whether what it has to wait for is over. */
 static bool entry_may_be_added(const struct roster *r, const struct roster_entry *entry)
 {
-        const struct roster_entry *after = NULL;
-
-        if (entry->state != ROSTER_WAITING || entry->waits > 0)
-                return false;
-        if (entry->after_pid > 0)
-                after = roster_find(r, entry->after_pid, entry->after_start);
-        return !after || (after->state != ROSTER_DROPPING && after->state != ROSTER_RELEASING);
+        return entry->state == ROSTER_WAITING && entry->waits == 0 &&
+               !is_leaving(r, entry->after_pid, entry->after_start) &&
+               !is_leaving(r, entry->ahead_pid, entry->ahead_start);
 }
 
 bool roster_next(struct roster *r, struct roster_action *ret)
@@ -111,12 +121,15 @@ void roster_added(struct roster *r, struct roster_entry *entry, void *subject)
         (void) r;
         entry->state = ROSTER_ADDED;
         entry->subject = subject;
+        entry->tarpit = entry->claim.tarpit;
+        entry->admitted = false;
 }
 
 void roster_admitted(struct roster *r, struct roster_entry *entry)
 {
-        (void) r;
         entry->error = 0;
+        entry->admitted = true;
+        roster_unblock_ahead(r, entry);
 }
 
 void roster_released(struct roster *r, struct roster_entry *entry)
@@ -129,6 +142,7 @@ void roster_released(struct roster *r, struct roster_entry *entry)
 void roster_ended(struct roster *r, struct roster_entry *entry)
 {
         roster_unblock(r, entry);
+        roster_unblock_ahead(r, entry);
         entry->subject = NULL;
         entry->state = ROSTER_ENDED;
 }
@@ -138,6 +152,7 @@ bool roster_failed(struct roster *r, struct roster_entry *entry, int error, bool
         bool news = entry->error != error;
 
         roster_unblock(r, entry);
+        roster_unblock_ahead(r, entry);
         entry->subject = NULL;
         entry->error = error;
         entry->state = for_good ? ROSTER_REFUSED : entry->wanted ? ROSTER_FAILED : ROSTER_IDLE;
@@ -167,11 +182,11 @@ void roster_void(struct roster *r)
                 for (; entry; entry = entry->same) {
                         entry->subject = NULL;
                         entry->waits = 0;
-                        entry->before_pid = entry->after_pid = 0;
+                        entry->before_pid = entry->after_pid = entry->ahead_pid = 0;
                         if (entry_is_hobbled(entry))
                                 entry->state = entry->wanted && entry->named == r->round ? ROSTER_WAITING
                                                                                          : ROSTER_IDLE;
                 }
         }
-        r->cursor_add = 0;
+        r->adds.n = r->releases.n = 0;
 }

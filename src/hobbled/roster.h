@@ -8,11 +8,15 @@
  * subject. A process that is in a subject belongs to it, whatever became of those between. A subject whose
  * root has ended goes on for as long as a named process belongs to it.
  *
+ * A process may be named by several tarpits: the severest counts. Within the tree of a process that is in a
+ * milder tarpit, one that a severer tarpit names has a subject of its own. It is added before the tree around
+ * it, which then passes over it; a tree that is there already is released and added again.
+ *
  * The roster is pure: facts about processes come in through a lookup function, and what is to be done goes
  * out through roster_next(). A round is a fixed sequence:
  *
  *         roster_begin(r);
- *         roster_put(r, pid, start_time);            for each named process, duplicates are fine
+ *         roster_put(r, pid, start_time, claim);     for each named process, duplicates are fine
  *         while (roster_resolve(r, 64) > 0)
  *                 let others work;
  *
@@ -40,12 +44,24 @@ enum roster_state {
         ROSTER_ENDED,   /* likewise */
 };
 
+/* What a tarpit wants of a process. */
+struct roster_claim {
+        unsigned rank; /* of its tarpit: 0 is the severest */
+        void *tarpit;  /* a subject of another one is released, and added to this */
+        bool apart;    /* has a subject of its own, whatever is named above it */
+        int placement; /* for the caller's use, as is the next */
+        const void *source;
+};
+
 /* A process that is named, or was. Belongs to the roster; to be read only. */
 struct roster_entry {
         pid_t pid;
         uint64_t start_time;
         enum roster_state state;
         void *subject; /* what roster_added() said */
+        struct roster_claim claim;
+        void *tarpit;  /* that the subject is in */
+        bool admitted; /* all of its tree is in */
         int error;     /* what roster_failed() said last, 0 once it was admitted */
 
         bool wanted;               /* should have a subject of its own */
@@ -55,11 +71,16 @@ struct roster_entry {
         unsigned members;          /* named processes that belong to its subject, besides its own root */
         unsigned named,
                 headless; /* the last round in which it was; headless: it has ended, others belong to it */
-        unsigned waits;   /* releases that have to end before it is added */
+        unsigned waits;   /* releases and additions that have to end before it is added */
         pid_t before_pid; /* to be released before that one is added, 0 for none */
         uint64_t before_start;
         pid_t after_pid; /* to be added after that one's release, 0 for none */
         uint64_t after_start;
+        bool inside;    /* that one's subject */
+        pid_t over_pid; /* named above it, milder; 0 for none */
+        uint64_t over_start;
+        pid_t ahead_pid; /* to be added before that one, 0 for none */
+        uint64_t ahead_start;
 };
 
 enum roster_verb {
@@ -86,8 +107,9 @@ struct roster *roster_free(struct roster *r);
 /* Begin a round. A round that was not resolved to its end is given up. */
 void roster_begin(struct roster *r);
 
-/* Returns 0 or -ENOMEM. */
-int roster_put(struct roster *r, pid_t pid, uint64_t start_time);
+/* Of several claims to one process the first counts, so those of the severest tarpit come first. Returns 0 or
+ * -ENOMEM. */
+int roster_put(struct roster *r, pid_t pid, uint64_t start_time, const struct roster_claim *claim);
 
 /* Go on with the round, with about so many lookups at most. Returns 1 where there is more to do, 0 at the
  * end, or -ENOMEM, after which the round has to be begun again. */

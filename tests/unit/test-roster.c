@@ -18,6 +18,7 @@ struct process {
         pid_t parent;
         uint64_t start_time;
         bool alive, named;
+        unsigned rank;    /* of the tarpit that names it */
         enum phase phase; /* as the root of a subject */
         pid_t member_of;  /* root of the subject that it is in, 0: none */
         uint64_t root_start;
@@ -28,6 +29,7 @@ struct world {
         uint64_t ticks;
         uint64_t seed;
         bool blind; /* nothing is known of memberships */
+        unsigned ranks;
         unsigned lookups, subjects;
         struct roster *roster;
 };
@@ -95,11 +97,20 @@ static bool world_descends(const struct world *w, pid_t pid, pid_t ancestor)
         return false;
 }
 
+/* Whether it is in the subject of a live root within that tree: passed over. */
+static bool world_is_apart(const struct world *w, pid_t pid, pid_t root)
+{
+        pid_t other = w->p[pid].member_of;
+
+        return other > 0 && other != root && w->p[other].alive && w->p[other].phase != NOT_HOBBLED &&
+               w->p[other].start_time == w->p[pid].root_start && world_descends(w, other, root);
+}
+
 /* Whoever is in no subject joins; a root that is gone may have left members behind. */
 static void world_add(struct world *w, pid_t root)
 {
         for (pid_t pid = 2; pid < PROCESSES; pid++) {
-                if (w->p[pid].alive && world_descends(w, pid, root)) {
+                if (w->p[pid].alive && world_descends(w, pid, root) && !world_is_apart(w, pid, root)) {
                         w->p[pid].member_of = root;
                         w->p[pid].root_start = w->p[root].start_time;
                 }
@@ -133,15 +144,25 @@ static void world_release(struct world *w, const struct roster_entry *root)
         w->subjects--;
 }
 
-/* No subject may be added while one within or around it is there. */
+static void *world_tarpit(const struct world *w, pid_t pid)
+{
+        return (void *) (w->p + w->p[pid].rank);
+}
+
+/* No subject may be added while one around it is there, nor one within it but in a severer tarpit. */
 static void assert_alone(const struct world *w, pid_t root)
 {
         assert_int_equal(w->p[root].phase, NOT_HOBBLED);
         for (pid_t pid = 2; pid < PROCESSES; pid++) {
                 if (w->p[pid].phase == NOT_HOBBLED || !w->p[pid].alive)
                         continue;
-                assert_false(world_descends(w, pid, root));
-                assert_false(world_descends(w, root, pid));
+                if (world_descends(w, pid, root))
+                        assert_true(w->p[pid].rank < w->p[root].rank && w->p[pid].phase == HOBBLED);
+                /* The tree around it may be on its way home, but without it. */
+                if (w->ranks > 1)
+                        assert_int_not_equal(w->p[root].member_of, pid);
+                else
+                        assert_false(world_descends(w, root, pid));
         }
 }
 
@@ -159,16 +180,31 @@ static bool world_act(struct world *w)
                         assert_int_equal(p->phase, HOBBLED);
                         assert_ptr_equal(entry->subject, entry);
                         p->phase = LEAVING;
-                } else if (!p->alive || p->start_time != entry->start_time)
+                } else if (!p->alive || p->start_time != entry->start_time) {
+                        due |= entry->members > 0;
                         roster_ended(w->roster, entry);
-                else {
+                } else {
                         assert_alone(w, entry->pid);
                         world_add(w, entry->pid);
+                        assert_ptr_equal(entry->claim.tarpit, world_tarpit(w, entry->pid));
                         roster_added(w->roster, entry, entry);
+                        roster_admitted(w->roster, entry);
                         due |= entry->members > 0;
                 }
         }
         return due;
+}
+
+/* A severer tarpit's name counts, and the others' are put as well now and then. */
+static void world_put(struct world *w, pid_t pid)
+{
+        struct roster_claim claim = { .rank = w->p[pid].rank, .tarpit = world_tarpit(w, pid) };
+
+        assert_int_equal(roster_put(w->roster, pid, w->p[pid].start_time, &claim), 0);
+        if (pid % 3)
+                return;
+        claim = (struct roster_claim){ .rank = w->p[pid].rank + 1 };
+        assert_int_equal(roster_put(w->roster, pid, w->p[pid].start_time, &claim), 0);
 }
 
 static void world_round(struct world *w, unsigned lookups)
@@ -178,7 +214,7 @@ static void world_round(struct world *w, unsigned lookups)
         roster_begin(w->roster);
         for (pid_t pid = 2; pid < PROCESSES; pid++) {
                 if (w->p[pid].named)
-                        assert_int_equal(roster_put(w->roster, pid, w->p[pid].start_time), 0);
+                        world_put(w, pid);
         }
         while ((k = roster_resolve(w->roster, lookups)) > 0)
                 ;
@@ -230,10 +266,27 @@ static bool world_is_top(const struct world *w, pid_t pid)
         if (!w->p[pid].named || !w->p[pid].alive)
                 return false;
         for (pid_t up = w->p[pid].parent; up > 0; up = w->p[up].parent) {
-                if (w->p[up].named)
+                if (w->p[up].named && w->p[up].rank <= w->p[pid].rank)
                         return false;
         }
         return true;
+}
+
+/* Without exits each is in the subject of the nearest top-level process above it. */
+static void assert_in_order(const struct world *w)
+{
+        for (pid_t pid = 2; pid < PROCESSES; pid++) {
+                pid_t up = pid;
+
+                assert_int_equal(w->p[pid].phase == HOBBLED, world_is_top(w, pid));
+                while (up > 1 && !world_is_top(w, up))
+                        up = w->p[up].parent;
+                if (w->p[pid].alive)
+                        assert_int_equal(w->p[pid].member_of, up > 1 ? up : 0);
+                if (w->p[pid].phase == HOBBLED)
+                        assert_ptr_equal(roster_find(w->roster, pid, w->p[pid].start_time)->tarpit,
+                                         world_tarpit(w, pid));
+        }
 }
 
 /* Whoever ends leaves its children to init. */
@@ -260,8 +313,10 @@ static void world_change(struct world *w, bool exits)
                         w->p[pid].named = false;
         } else if (exits && world_random(w, 6) == 0)
                 world_exit(w, pid);
-        else
+        else {
                 w->p[pid].named = world_random(w, 3) == 0;
+                w->p[pid].rank = w->ranks > 1 && w->p[pid].named ? world_random(w, w->ranks) : w->p[pid].rank;
+        }
 }
 
 static void test_top_level(void **state)
@@ -274,6 +329,7 @@ static void test_top_level(void **state)
 
                 world_init(&w, seed);
                 w.blind = seed % 2;
+                w.ranks = w.blind ? 1 : 1 + (unsigned) (seed / 2) % 4;
                 for (unsigned step = 0; step < 60; step++) {
                         for (unsigned i = 0, n = 1 + world_random(&w, 20); i < n; i++)
                                 world_change(&w, false);
@@ -285,8 +341,7 @@ static void test_top_level(void **state)
                                 continue;
 
                         world_calm(&w);
-                        for (pid_t pid = 2; pid < PROCESSES; pid++)
-                                assert_int_equal(w.p[pid].phase == HOBBLED, world_is_top(&w, pid));
+                        assert_in_order(&w);
                 }
                 world_done(&w);
         }
@@ -301,6 +356,7 @@ static void test_exits(void **state)
                 struct world w;
 
                 world_init(&w, seed);
+                w.ranks = 1 + (unsigned) seed % 4;
                 for (unsigned step = 0; step < 60; step++) {
                         for (unsigned i = 0, n = 1 + world_random(&w, 20); i < n; i++)
                                 world_change(&w, true);
@@ -340,6 +396,7 @@ static void test_void(void **state)
                 struct world w;
 
                 world_init(&w, seed);
+                w.ranks = 1 + (unsigned) seed % 4;
                 for (unsigned step = 0; step < 40; step++) {
                         for (unsigned i = 0, n = 1 + world_random(&w, 20); i < n; i++)
                                 world_change(&w, false);
@@ -524,7 +581,7 @@ static void test_depth(void **state)
                 assert_int_equal(roster_new(&r, &handler, ring ? &n : NULL), 0);
                 roster_begin(r);
                 for (pid_t pid = 2; pid <= 50000; pid += 7)
-                        assert_int_equal(roster_put(r, pid, 1), 0);
+                        assert_int_equal(roster_put(r, pid, 1, &(struct roster_claim){ 0 }), 0);
                 while ((k = roster_resolve(r, 64)) > 0)
                         ;
                 assert_int_equal(k, 0);
