@@ -8,6 +8,12 @@
 /* A longer line of ancestors is not followed to its end. */
 #define ROSTER_DEPTH_MAX 4096U
 
+/* Whether several tarpits name processes in this round. */
+static bool roster_is_ranked(const struct roster *r)
+{
+        return r->rank_min < r->rank_max;
+}
+
 static int list_push(struct list *l, struct roster_entry *entry)
 {
         if (l->n == l->n_allocated) {
@@ -40,12 +46,6 @@ static int entry_new(struct roster *r, pid_t pid, uint64_t start_time, struct ro
         return 0;
 }
 
-/* Whether several tarpits name processes in this round. */
-static bool roster_is_ranked(const struct roster *r)
-{
-        return r->rank_min < r->rank_max;
-}
-
 static bool entry_counts(const struct roster *r, const struct roster_entry *entry)
 {
         return entry->named == r->round && entry->state != ROSTER_REFUSED && entry->state != ROSTER_ENDED;
@@ -55,7 +55,7 @@ void roster_begin(struct roster *r)
 {
         lineage_clear(&r->lineage);
         r->names.n = 0;
-        r->reclaimed = false;
+        r->reclaimed = roster_is_ranked(r);
         r->rank_min = UINT_MAX;
         r->rank_max = 0;
         r->round++;
@@ -212,18 +212,12 @@ static int entry_belongs(struct roster *r, const struct roster_entry *entry, str
         return 0;
 }
 
-/* Whether what was found in the round before holds. */
+/* Whether what was found in the round before holds. Where several tarpits name processes, each change can
+ * change what holds for those below. */
 static int entry_stays(struct roster *r, const struct roster_entry *entry, bool *ret)
 {
-        const struct roster_entry *over = NULL;
-
-        if (entry->over_pid > 0)
-                over = roster_find(r, entry->over_pid, entry->over_start);
         *ret = false;
-        if (r->reclaimed || (entry->over_pid > 0 && !(over && entry_counts(r, over))))
-                return 0;
-        /* Somebody new between the two may be wanted by a severer tarpit. */
-        if (entry->up && roster_is_ranked(r) && entry->start_time >= r->newest_start)
+        if (r->reclaimed || roster_is_ranked(r))
                 return 0;
         if (entry->up && entry->firm)
                 return entry_belongs(r, entry, entry->up, ret);
@@ -355,13 +349,15 @@ static struct roster_entry *entry_go_ahead(const struct roster *r, struct roster
         return around;
 }
 
-/* It is wanted, and will be added again. */
+/* It is wanted, and will be added again: after it so will the milder trees around it, which would take it in
+ * meanwhile. Their ranks grow, so this comes to an end. */
 static int entry_rebuild(struct roster *r, struct roster_entry *entry)
 {
-        if (entry->state != ROSTER_ADDED)
-                return 0;
-        (void) entry_go_ahead(r, entry);
-        return list_push(&r->releases, entry);
+        int k = 0;
+
+        for (; entry && entry->state == ROSTER_ADDED && k >= 0; entry = entry_go_ahead(r, entry))
+                k = list_push(&r->releases, entry);
+        return k;
 }
 
 /* Let the tree around those that are still to be added wait for them. Who failed is not waited for. */
@@ -376,9 +372,9 @@ static int roster_order(struct roster *r)
                     (entry->state == ROSTER_ADDED && entry->admitted && !entry_moves(r, entry)))
                         continue;
                 around = entry_go_ahead(r, entry);
-                if (!around && entry->inside && !entry->claim.apart)
+                if (!around && entry->inside && !entry->claim.apart && !entry_is_hobbled(entry))
                         around = roster_find(r, entry->after_pid, entry->after_start);
-                if (around && !entry_is_hobbled(entry))
+                if (around)
                         k = entry_rebuild(r, around);
         }
         return k;
