@@ -35,14 +35,16 @@ bool name_is_valid(const char *s)
         return n > 0 && n <= 64 && !s[n] && s[0] != '.' && s[0] != '-';
 }
 
-/* How many bytes the UTF-8 character at s takes; 0 where it is none, or one that does not print. */
-static size_t printable_length(const unsigned char *s, size_t size)
+/* How many bytes the UTF-8 character at s takes, and which it is; 0 where it is none. */
+static size_t character_length(const unsigned char *s, size_t size, uint32_t *ret)
 {
         uint32_t c;
         size_t n;
 
-        if (s[0] < 0x80)
-                return s[0] >= 0x20 && s[0] != 0x7f && s[0] != '\\';
+        if (s[0] < 0x80) {
+                *ret = s[0];
+                return 1;
+        }
 
         n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
         if (s[0] < 0xc2 || s[0] > 0xf4 || n > size)
@@ -55,13 +57,44 @@ static size_t printable_length(const unsigned char *s, size_t size)
                 c = c << 6 | (s[i] & 0x3fU);
         }
 
-        /* Overlong forms, surrogates, C1 controls, and the marks that reorder text on a terminal. */
-        if ((n == 3 && c < 0x800) || (n == 4 && c < 0x10000) || c > 0x10ffff ||
-            (c >= 0xd800 && c <= 0xdfff) || (c >= 0x80 && c < 0xa0) || c == 0x61c ||
-            (c >= 0x200e && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069))
+        /* Overlong forms and surrogates. */
+        if ((n == 3 && c < 0x800) || (n == 4 && c < 0x10000) || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+                return 0;
+
+        *ret = c;
+        return n;
+}
+
+static bool is_control(uint32_t c)
+{
+        return c < 0x20 || (c >= 0x7f && c < 0xa0);
+}
+
+/* How many bytes the character at s takes; 0 where it is none, or one that does not print. */
+static size_t printable_length(const unsigned char *s, size_t size)
+{
+        uint32_t c;
+        size_t n = character_length(s, size, &c);
+
+        /* Also the marks that reorder text on a terminal. */
+        if (n == 0 || is_control(c) || c == '\\' || c == 0x61c || (c >= 0x200e && c <= 0x200f) ||
+            (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069))
                 return 0;
 
         return n;
+}
+
+bool line_is_text(const char *s, size_t size)
+{
+        for (size_t i = 0; i < size;) {
+                uint32_t c;
+                size_t n = character_length((const unsigned char *) s + i, size - i, &c);
+
+                if (n == 0 || (is_control(c) && c != '\t'))
+                        return false;
+                i += n;
+        }
+        return true;
 }
 
 char *escape_text(const char *s, size_t size, char *buf, size_t buf_size)

@@ -15,6 +15,9 @@ int parse_u64(const char *s, uint64_t *ret);
  * dash. */
 bool name_is_valid(const char *s);
 
+/* Whether the size bytes at s are UTF-8 text on one line: no control characters but tabs. */
+bool line_is_text(const char *s, size_t size);
+
 /* Write the size bytes at s to buf as text that is safe to show: control characters, bytes that are not UTF-8
  * and backslashes become \xNN. What does not fit is cut, with "..." at the end. Returns buf. buf_size is at
  * least 4. */

@@ -132,9 +132,10 @@ char *timespan_format(uint64_t usec, char *buf, size_t size)
         return buf;
 }
 
-int percent_parse(const char *s, uint64_t *ret_ppm)
+int share_parse(const char *s, uint64_t *ret_ppm)
 {
         struct decimal d;
+        uint64_t ppm;
         int r;
 
         r = decimal_parse(&s, &d);
@@ -143,12 +144,44 @@ int percent_parse(const char *s, uint64_t *ret_ppm)
         s += strspn(s, " ");
         if (strcmp(s, "%") != 0)
                 return -EINVAL;
-        if (d.whole > 100 || (d.whole == 100 && d.fraction > 0))
+        if (__builtin_mul_overflow(d.whole, 10000U, &ppm) ||
+            __builtin_add_overflow(ppm, d.fraction / 100, &ppm) || ppm == 0)
                 return -ERANGE;
 
-        d.whole = d.whole * 10000 + d.fraction / 100;
-        if (d.whole == 0)
-                return -ERANGE;
-        *ret_ppm = d.whole;
+        *ret_ppm = ppm;
         return 0;
+}
+
+int percent_parse(const char *s, uint64_t *ret_ppm)
+{
+        struct decimal d;
+        uint64_t ppm;
+        int r;
+
+        r = share_parse(s, &ppm);
+        if (r < 0)
+                return r;
+
+        /* What is above 100 % by less than a millionth is, too. */
+        (void) decimal_parse(&s, &d);
+        if (d.whole > 100 || (d.whole == 100 && d.fraction > 0))
+                return -ERANGE;
+        *ret_ppm = ppm;
+        return 0;
+}
+
+char *share_format(uint64_t ppm, char *buf, size_t size)
+{
+        int n = snprintf(buf, size, "%llu.%04llu", (unsigned long long) (ppm / 10000),
+                         (unsigned long long) (ppm % 10000));
+
+        /* The digits that say nothing, and a point that nothing follows. */
+        if (n > 0 && (size_t) n < size) {
+                while (buf[n - 1] == '0')
+                        n--;
+                if (buf[n - 1] == '.')
+                        n--;
+                (void) snprintf(buf + n, size - (size_t) n, "%%");
+        }
+        return buf;
 }

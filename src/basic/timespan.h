@@ -17,3 +17,9 @@ char *timespan_format(uint64_t usec, char *buf, size_t size);
 /* Parse a percentage ("5%", "3.85%", "0.5 %") to parts of a million. Returns 0, -EINVAL, or -ERANGE unless it
  * is above 0 and at most 100 %. */
 int percent_parse(const char *s, uint64_t *ret_ppm);
+
+/* The same without an upper end, for shares of several CPUs: "250%". */
+int share_parse(const char *s, uint64_t *ret_ppm);
+
+/* Write parts of a million as a percentage: "3.85%". Returns buf. */
+char *share_format(uint64_t ppm, char *buf, size_t size);

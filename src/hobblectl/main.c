@@ -4,6 +4,7 @@
 
 #include "hobble.h"
 #include "message.h"
+#include "near.h"
 #include "options.h"
 #include "verb.h"
 
@@ -12,9 +13,6 @@
 #include <string.h>
 
 static const struct verb *const verbs[] = {
-        &verb_run,
-        &verb_list,
-        &verb_rescue,
 };
 
 static int help(void)
@@ -41,45 +39,14 @@ static int version(void)
         return finish_output() < 0 ? STATUS_FAILED : STATUS_DONE;
 }
 
-/* How many letters have to be added, left out, replaced or swapped with their neighbour to turn a into b.
- * Names longer than the rows are no near miss of anything. */
-static size_t distance(const char *a, const char *b)
-{
-        size_t rows[3][32], *before = rows[0], *last = rows[1], *now = rows[2];
-        size_t n = strlen(b);
-
-        if (n >= ELEMENTSOF(rows[0]) || strlen(a) >= ELEMENTSOF(rows[0]))
-                return SIZE_MAX;
-        for (size_t j = 0; j <= n; j++)
-                last[j] = j;
-
-        for (size_t i = 1; a[i - 1]; i++) {
-                size_t *spare = before;
-
-                now[0] = i;
-                for (size_t j = 1; j <= n; j++) {
-                        size_t replaced = last[j - 1] + (a[i - 1] != b[j - 1]);
-                        size_t shifted = MIN(last[j], now[j - 1]) + 1;
-
-                        now[j] = MIN(replaced, shifted);
-                        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                                now[j] = MIN(now[j], before[j - 2] + 1);
-                }
-                before = last;
-                last = now;
-                now = spare;
-        }
-        return last[n];
-}
-
 /* The verb that was probably meant, or NULL. */
 static const struct verb *suggest(const char *name)
 {
         const struct verb *best = NULL;
-        size_t least = 3; /* three letters wrong is another word */
+        size_t least = NEAR_LIMIT;
 
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
-                size_t d = distance(name, verbs[i]->name);
+                size_t d = near_distance(name, verbs[i]->name);
 
                 if (strlen(name) >= 2 && strncmp(name, verbs[i]->name, strlen(name)) == 0)
                         d = 1; /* cut short */

@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include "macro.h"
+#include "near.h"
 #include "text.h"
 
 #include <errno.h>
@@ -192,5 +193,65 @@ static void any_bytes(void **state)
         }
 }
 
+static void lines_of_text(void **state)
+{
+        static const struct {
+                const char *text;
+                size_t size; /* 0: all of it */
+                bool good;
+        } rows[] = {
+                { "", 0, true },
+                { "plain \\ text\twith a tab", 0, true },
+                { "\xc3\xa4 \xe2\x82\xac \xf0\x9f\x90\x8c", 0, true },
+                { "a\nb", 0, false },
+                { "a\0b", 3, false },
+                { "\x1b[0m", 0, false },
+                { "\x7f", 0, false },
+                { "\xc2\x85", 0, false },     /* a control character of two bytes */
+                { "\xc3", 0, false },         /* cut */
+                { "\xc3\xa4", 1, false },     /* likewise, though the rest is there */
+                { "\xc0\xaf", 0, false },     /* overlong */
+                { "\xed\xa0\x80", 0, false }, /* half of a pair */
+                { "\xf4\x90\x80\x80", 0, false },
+                { "\xff", 0, false },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                size_t size = rows[i].size ? rows[i].size : strlen(rows[i].text);
+
+                if (line_is_text(rows[i].text, size) != rows[i].good)
+                        fail_msg("row %zu: \"%s\"", i, rows[i].text);
+        }
+}
+
+static void near_words(void **state)
+{
+        static const struct {
+                const char *a, *b;
+                size_t distance;
+        } rows[] = {
+                { "", "", 0 },
+                { "abc", "abc", 0 },
+                { "abc", "ABC", 0 },
+                { "", "abc", 3 },
+                { "abc", "", 3 },
+                { "abc", "abd", 1 },
+                { "abc", "ab", 1 },
+                { "abc", "xabc", 1 },
+                { "lsit", "list", 1 },
+                { "abcd", "badc", 2 },
+                { "kitten", "sitting", 3 },
+                { "abcdefghijklmnopqrstuvwxyzabcde", "abcdefghijklmnopqrstuvwxyzabcdf", 1 },
+                { "abcdefghijklmnopqrstuvwxyzabcdef", "x", SIZE_MAX },
+                { "x", "abcdefghijklmnopqrstuvwxyzabcdef", SIZE_MAX },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                assert_int_equal(near_distance(rows[i].a, rows[i].b), rows[i].distance);
+}
+
 UNIT_MAIN(cmocka_unit_test(numbers), cmocka_unit_test(names), cmocka_unit_test(escapes),
-          cmocka_unit_test(an_escaped_nul), cmocka_unit_test(cuts), cmocka_unit_test(any_bytes))
+          cmocka_unit_test(an_escaped_nul), cmocka_unit_test(cuts), cmocka_unit_test(any_bytes),
+          cmocka_unit_test(lines_of_text), cmocka_unit_test(near_words))

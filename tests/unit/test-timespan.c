@@ -204,5 +204,42 @@ static void percentages(void **state)
         }
 }
 
+static void shares(void **state)
+{
+        static const struct {
+                const char *text;
+                int r;
+                uint64_t ppm;
+                const char *back;
+        } rows[] = {
+                { "50%", 0, 500000, "50%" },
+                { "250 %", 0, 2500000, "250%" },
+                { "3.85%", 0, 38500, "3.85%" },
+                { "0.0001%", 0, 1, "0.0001%" },
+                { "0.00001%", -ERANGE, 0, NULL },
+                { "1000000%", 0, 10000000000, "1000000%" },
+                { "1844674407370955%", 0, 18446744073709550000U, "1844674407370955%" },
+                { "18446744073709551%", -ERANGE, 0, NULL },
+                { "250", -EINVAL, 0, NULL },
+                { "-1%", -EINVAL, 0, NULL },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                uint64_t ppm = 42;
+                char buf[64], small[4];
+                int r = share_parse(rows[i].text, &ppm);
+
+                if (r != rows[i].r || ppm != (r < 0 ? 42 : rows[i].ppm))
+                        fail_msg("share_parse(\"%s\") is %d, %llu", rows[i].text, r,
+                                 (unsigned long long) ppm);
+                if (r < 0)
+                        continue;
+                assert_string_equal(share_format(ppm, buf, sizeof(buf)), rows[i].back);
+                assert_true(strlen(share_format(ppm, small, sizeof(small))) < sizeof(small));
+        }
+}
+
 UNIT_MAIN(cmocka_unit_test(spans), cmocka_unit_test(bad_spans), cmocka_unit_test(formats),
-          cmocka_unit_test(a_small_room), cmocka_unit_test(round_trips), cmocka_unit_test(percentages))
+          cmocka_unit_test(a_small_room), cmocka_unit_test(round_trips), cmocka_unit_test(percentages),
+          cmocka_unit_test(shares))
