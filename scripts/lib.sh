@@ -7,7 +7,7 @@ export LC_ALL=C.UTF-8
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # Debian's names.
-build_packages=(gcc libc6-dev meson ninja-build pkgconf libsystemd-dev libmount-dev libsmartcols-dev)
+build_packages=(gcc libc6-dev meson ninja-build pkgconf libsystemd-dev libmount-dev libsmartcols-dev libinih-dev)
 test_packages=(libcmocka-dev binutils python3 valgrind mandoc shellcheck spin)
 
 say() {
