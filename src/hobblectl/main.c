@@ -13,6 +13,7 @@
 #include <string.h>
 
 static const struct verb *const verbs[] = {
+        &verb_run, &verb_list, &verb_rescue, &verb_check_config, &verb_cat_config,
 };
 
 static int help(void)

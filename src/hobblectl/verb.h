@@ -42,6 +42,8 @@ struct verb {
         int (*main)(const struct verb *verb, int argc, char *argv[]);
 };
 
+extern const struct verb verb_cat_config;
+extern const struct verb verb_check_config;
 extern const struct verb verb_list;
 extern const struct verb verb_rescue;
 extern const struct verb verb_run;
