@@ -61,10 +61,11 @@ enum hobble_event_kind {
         HOBBLE_EVENT_OUTRANKED, /* a member has a higher real-time priority than the engine: `pid` */
         HOBBLE_EVENT_GUARD_READY, /* a guard answered: freezing may begin */
         HOBBLE_EVENT_GUARD_LOST,  /* everything was thawed; another guard is being started */
-        HOBBLE_EVENT_FENCED, /* the guard had taken this engine for hung and rescued everything; that is over:
-                              * admit anew */
-        HOBBLE_EVENT_RETIRED,  /* hobble_rescue() with HOBBLE_RESCUE_ALL took everything away: free the engine
-                                */
+        HOBBLE_EVENT_FENCED,  /* the guard had taken this engine for hung and rescued everything, or the guard
+                               * was a service and ended, upon which all was rescued too; that is over: admit
+                               * anew */
+        HOBBLE_EVENT_RETIRED, /* hobble_rescue() with HOBBLE_RESCUE_ALL took everything away: free the engine
+                               */
         HOBBLE_EVENT_DEGRADED, /* something that makes hobbling worse, told once: `text` */
         HOBBLE_EVENT_KIND_MAX,
 };
@@ -88,15 +89,18 @@ typedef void (*hobble_event_handler)(hobble_engine *engine, const struct hobble_
 
 struct hobble_options {
         size_t size;          /* sizeof(struct hobble_options), so that the structure may grow */
-        const char *instance; /* name of the instance, [A-Za-z0-9_.-]{1,64}; NULL: the process id */
+        const char *instance; /* name of the instance, [A-Za-z0-9_.-]{1,64} but "pit"; NULL: the process id */
         const char *
                 guard; /* path of hobble-guard; NULL: beside the running executable, else the installed one */
         int rt_priority; /* SCHED_RR priority of the calling thread, 0: leave scheduling and memory as they
                             are */
         const char *guard_socket; /* path of the socket of a guard that is a service of its own and has the
                                    * home (hobble-pit.service); NULL: the engine starts a guard and makes a
-                                   * home. The engine then waits for that guard, whenever it comes, and
-                                   * `instance` and `guard` do not count. */
+                                   * home. The engine then waits for that guard, whenever it comes (a guard
+                                   * serves one engine at a time), its instance is "pit", and `instance` and
+                                   * `guard` do not count. Until GUARD_READY nothing can be added to a
+                                   * tarpit. When that guard is lost every subject ends (RESCUED), and FENCED
+                                   * is told once another is there. */
 
         /* Asked for each process before it is hobbled, the root of a tree (which then fails with -EPERM) and
          * its members (which then stay where they are). Returns NULL where it may be, else a clause that
@@ -153,9 +157,9 @@ enum hobble_placement {
         HOBBLE_PLACEMENT_MAX,
 };
 
-/* Limits of a tarpit as a whole, for its subjects in the subtree. UINT64_MAX: none. */
+/* Limits of a tarpit as a whole, for its subjects in the subtree. UINT64_MAX: none (the kernel's default). */
 struct hobble_limits {
-        uint64_t cpu_quota_ppm;           /* of one CPU, in millionths (50 % is 500000) */
+        uint64_t cpu_quota_ppm;           /* of one CPU, in millionths (50 % is 500000), at least 1000 */
         uint64_t cpu_weight, io_weight;   /* 1 to 10000 */
         uint64_t memory_high, memory_max; /* bytes */
         uint64_t tasks_max;
@@ -182,19 +186,22 @@ int hobble_tarpit_set_duty(hobble_tarpit *tarpit, const struct hobble_duty *duty
  * is field 22 of /proc/PID/stat, so that a reused pid is not mistaken for the process that was meant; 0:
  * whoever has the pid now. The work is done from the loop; HOBBLE_EVENT_ADMITTED or _FAILED tells its end.
  * -ESRCH: no such process (any more); -EPERM: see hobble_engine_may_hobble(). FAILED comes with -EBUSY where
- * it is part of another subject or instance, with -EAGAIN where its cgroup is frozen by someone else. */
+ * it is part of another subject or instance, with -EAGAIN where its cgroup is frozen by someone else.
+ * -EAGAIN at once: the guard's service is not there; HOBBLE_EVENT_GUARD_READY tells when it is. */
 int hobble_tarpit_add_tree(hobble_tarpit *tarpit, pid_t pid, uint64_t start_time,
                            enum hobble_placement placement, void *userdata, hobble_subject **ret);
 
-/* Limits for all of the tarpit's subjects in the subtree together, from now on. Each one is written where its
- * controller is available; *ret_missing, where not NULL, is then the names of the controllers that are not
- * ("cpu memory"; static), or NULL. Returns 0 or a negative errno. */
+/* Limits for all of the tarpit's subjects in the subtree together, from now on, also after the tarpit's
+ * directory had to be made again. Each one is written where its controller is available; *ret_missing, where
+ * not NULL, is then the names of the controllers that are not ("cpu memory"; static), or NULL, also while the
+ * guard's service is not there. Returns 0; -ERANGE: out of bounds, and nothing has changed; or the error of
+ * what could not be written. */
 int hobble_tarpit_set_limits(hobble_tarpit *tarpit, const struct hobble_limits *limits,
                              const char **ret_missing);
 
 /* Hobble an existing cgroup v2 directory in place. dir_fd is a descriptor of it (O_PATH will do; it is
  * duplicated). -EOPNOTSUPP: not a cgroup v2 directory, or the root; -EPERM: not owned by the engine's user;
- * -ELOOP: it contains this process, PID 1 or an engine's home; -EEXIST. */
+ * -ELOOP: it contains this process, PID 1 or an engine's home; -EEXIST; -EAGAIN as above. */
 int hobble_tarpit_add_cgroup(hobble_tarpit *tarpit, int dir_fd, void *userdata, hobble_subject **ret);
 
 /* -- Subject ----------------------------------------------------------------------------------- */

@@ -258,7 +258,7 @@ static int find_berth(struct admission *a, const struct hobble_process *p, struc
                 return r == -ESRCH ? 0 : r;
         if (!root && protection_of_process(a->engine, p, NULL) < 0)
                 return 0;
-        if (path_is_in_home(origin)) {
+        if (path_is_beneath(origin, a->engine->pit_path) || path_is_in_home(origin)) {
                 a->reason = path_is_beneath(origin, a->engine->pit_path) ? "is part of another subject"
                                                                          : "is hobbled by another instance";
                 return root ? -EBUSY : 0;

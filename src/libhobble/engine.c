@@ -43,6 +43,16 @@ bool engine_may_freeze(const hobble_engine *e)
         return guard_link_allows(&e->guard);
 }
 
+int engine_may_admit(const hobble_engine *e)
+{
+        return !e->guard_socket || e->guard.ready ? 0 : -EAGAIN;
+}
+
+int engine_home_fd(const hobble_engine *e)
+{
+        return e->guard_socket ? e->guard.home_fd : e->home_fd;
+}
+
 static void for_each_tarpit(hobble_engine *e, void (*fn)(hobble_tarpit *t))
 {
         for (struct ilist_link *k = e->tarpits.first, *next; k; k = next) {
@@ -79,15 +89,19 @@ bool engine_beat(hobble_engine *e)
 static int make_pit(hobble_engine *e)
 {
         e->pit_fd = close_fd(e->pit_fd);
-        e->pit_fd = cgroup_make(e->home_fd, HOME_PIT);
+        e->pit_fd = cgroup_make(engine_home_fd(e), HOME_PIT);
         return e->pit_fd < 0 ? e->pit_fd : 0;
 }
 
-/* The rescue that may have come before this READY, at the first registration too, has removed what was empty.
- */
+/* The rescue that may have come before this READY, at the first registration too, has removed what was empty;
+ * a service may have a new home. */
 static void open_again(hobble_engine *e)
 {
-        int r = make_pit(e);
+        int r;
+
+        if (e->guard_socket)
+                snprintf(e->pit_path, sizeof(e->pit_path), "%s/" HOME_PIT, e->guard.home_path);
+        r = make_pit(e);
 
         for (struct ilist_link *k = e->tarpits.first; k && r >= 0; k = k->next)
                 r = tarpit_open_directory(CONTAINER_OF(k, hobble_tarpit, in_engine));
@@ -96,6 +110,15 @@ static void open_again(hobble_engine *e)
         if (e->fenced)
                 tell(e, HOBBLE_EVENT_FENCED, 0, NULL);
         e->fenced = false;
+}
+
+static const char *why_no_guard(const hobble_engine *e, int error)
+{
+        if (!e->guard_socket)
+                return "cannot start the guard; nothing is frozen until one runs";
+        if (error == -EBUSY)
+                return "the guard's service has another hobbled; nothing is hobbled until that one has ended";
+        return "the guard's service (hobble-pit.service) is not there; nothing is hobbled until it runs";
 }
 
 static void on_guard(_unused_ struct guard_link *g, enum guard_news news, int error, void *userdata)
@@ -114,8 +137,7 @@ static void on_guard(_unused_ struct guard_link *g, enum guard_news news, int er
                 (void) engine_beat(e);
                 for_each_tarpit(e, tarpit_thaw_all);
                 if (error)
-                        tell(e, HOBBLE_EVENT_DEGRADED, error,
-                             "cannot start the guard; nothing is frozen until one runs");
+                        tell(e, HOBBLE_EVENT_DEGRADED, error, why_no_guard(e, error));
                 else
                         tell(e, HOBBLE_EVENT_GUARD_LOST, 0, NULL);
         }
@@ -262,13 +284,22 @@ static int make_home(hobble_engine *e)
         return faccessat(e->home_fd, "cgroup.freeze", F_OK, 0) < 0 ? -EOPNOTSUPP : 0;
 }
 
+/* The instance and the home are the service's; there may be one at any time. */
+static int set_guard_socket(hobble_engine *e, const char *path)
+{
+        strcpy(e->instance, HOME_SERVICE);
+        snprintf(e->pit_path, sizeof(e->pit_path), "/" HOME_SERVICE_PATH "/" HOME_PIT);
+        e->guard_socket = strdup(path);
+        return e->guard_socket ? 0 : -ENOMEM;
+}
+
 static int set_up(hobble_engine *e, sd_event *event, const struct hobble_options *o)
 {
         int r;
 
         if (!o->instance)
                 snprintf(e->instance, sizeof(e->instance), "%d", getpid());
-        else if (name_is_valid(o->instance))
+        else if (name_is_valid(o->instance) && !home_is_service(o->instance))
                 strcpy(e->instance, o->instance);
         else
                 return -EINVAL;
@@ -276,7 +307,7 @@ static int set_up(hobble_engine *e, sd_event *event, const struct hobble_options
         e->event = sd_event_ref(event);
         e->cpus = count_cpus();
 
-        r = find_guard(e, o->guard);
+        r = o->guard_socket ? set_guard_socket(e, o->guard_socket) : find_guard(e, o->guard);
         if (r >= 0)
                 r = events_init(&e->events, e, event);
         if (r >= 0)
@@ -296,6 +327,8 @@ static int set_up(hobble_engine *e, sd_event *event, const struct hobble_options
         if (e->root_fd < 0)
                 return e->root_fd;
         (void) instances_rescue_dead(e->root_fd);
+        if (e->guard_socket)
+                return 0;
         r = make_home(e);
         return r < 0 ? r : make_pit(e);
 }
@@ -309,12 +342,16 @@ static int start_guard(hobble_engine *e)
         e->guard.home_fd = e->home_fd;
         e->guard.instance = e->instance;
         e->guard.path = e->guard_path;
+        e->guard.socket_path = e->guard_socket;
         e->guard.priority = e->rt_priority > 0 ? MIN(e->rt_priority + 1, 99) : 0;
         e->guard.handler = on_guard;
         e->guard.userdata = e;
 
         r = guard_link_init(&e->guard);
-        return r < 0 ? r : guard_link_start(&e->guard);
+        if (r < 0)
+                return r;
+        r = guard_link_start(&e->guard);
+        return e->guard_socket ? 0 : r;
 }
 
 _public_ int hobble_engine_new(hobble_engine **ret, sd_event *event, const struct hobble_options *options)
@@ -328,7 +365,7 @@ _public_ int hobble_engine_new(hobble_engine **ret, sd_event *event, const struc
         if (!e)
                 return -ENOMEM;
         e->root_fd = e->home_fd = e->pit_fd = e->watch.epoll_fd = e->in_place.inotify_fd = -EBADF;
-        e->guard.pid_fd = e->guard.socket = e->guard.pulse_fd = -EBADF;
+        e->guard.pid_fd = e->guard.socket = e->guard.pulse_fd = e->guard.home_fd = -EBADF;
 
         r = set_up(e, event, options);
         if (r >= 0)
@@ -363,6 +400,7 @@ _public_ hobble_engine *hobble_engine_free(hobble_engine *e)
         protection_done(&e->protection);
         close_fd(e->pit_fd);
         close_fd(e->root_fd);
+        free(e->guard_socket);
         free(e->guard_path);
         sd_event_unref(e->event);
         free(e);

@@ -36,13 +36,14 @@
 struct hobble_engine {
         sd_event *event;
         char instance[65];
-        char *guard_path;
+        char *guard_path;   /* NULL: the guard is a service */
+        char *guard_socket; /* then its socket */
         int rt_priority;
 
         int root_fd;
-        int home_fd; /* holds the lock */
+        int home_fd; /* holds the lock; a service's is the guard link's */
         int pit_fd;
-        char pit_path[HOME_NAME_MAX + 8]; /* "/hobbled-INSTANCE/pit" */
+        char pit_path[CGROUP_PATH_MAX + sizeof("/" HOME_PIT)]; /* "/hobbled-INSTANCE/pit" */
 
         struct guard_link guard;
         struct events events;
@@ -65,6 +66,12 @@ struct hobble_engine {
 
 /* May we freeze at this moment? Ask before a freeze and after it. */
 bool engine_may_freeze(const hobble_engine *e);
+
+/* Whether there is a pit to admit to: 0, or -EAGAIN while the service that has it is missing. */
+int engine_may_admit(const hobble_engine *e);
+
+/* The home as it is now, or -EBADF. */
+int engine_home_fd(const hobble_engine *e);
 
 /* Say that we are alive. Where the guard has fenced us, every subject ends (RESCUED), we register anew, and
  * false is returned. */

@@ -3,6 +3,7 @@
 #include "guard-link.h"
 #include "clock.h"
 #include "macro.h"
+#include "rescue.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -13,11 +14,16 @@
 #include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #define RETRY_MIN_USEC (100 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (5 * USEC_PER_SEC)
+
+/* A service that is being restarted is to be found again soon, and looking for it costs little. */
+#define CONNECT_MIN_USEC (25 * USEC_PER_MSEC)
+#define CONNECT_MAX_USEC (500 * USEC_PER_MSEC)
 
 /* Where the engine keeps its end of the socket, or as high as its limit allows. */
 #define SOCKET_FD_HIGH 4000
@@ -41,10 +47,11 @@ int guard_link_init(struct guard_link *g)
         return 0;
 }
 
-/* End a guard that is of no use any more, before its socket closes: it would take that for our death. */
+/* End a guard that is of no use any more, before its socket closes: it would take that for our death. A
+ * service rescues what we have, which is what we take for granted then. */
 static void dismiss(struct guard_link *g)
 {
-        g->ready = false;
+        g->ready = g->answered = false;
         g->guard_exit = sd_event_source_disable_unref(g->guard_exit);
         if (g->pid > 0) {
                 (void) kill(g->pid, SIGKILL);
@@ -52,8 +59,11 @@ static void dismiss(struct guard_link *g)
         }
         g->pid = 0;
         g->pid_fd = close_fd(g->pid_fd);
+        g->peer = 0;
         g->guard_says = sd_event_source_disable_unref(g->guard_says);
         g->socket = close_fd(g->socket);
+        if (g->socket_path)
+                g->home_fd = close_fd(g->home_fd);
 }
 
 static int say(struct guard_link *g, enum pulse_message message, int fd)
@@ -77,35 +87,48 @@ static int say(struct guard_link *g, enum pulse_message message, int fd)
         return sendmsg(g->socket, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
+static void report(struct guard_link *g, int error)
+{
+        if (g->socket_path && error && error == g->told)
+                return;
+        g->told = error;
+        g->handler(g, GUARD_LOST, error, g->userdata);
+}
+
 static int on_retry(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata)
 {
         struct guard_link *g = userdata;
         int r = guard_link_start(g);
 
         if (r < 0)
-                g->handler(g, GUARD_LOST, r, g->userdata);
+                report(g, r);
         return 0;
 }
 
 /* Another guard at once, where the last one had been fit. */
 static void schedule_retry(struct guard_link *g)
 {
-        uint64_t wait = 0;
+        uint64_t least = g->socket_path ? CONNECT_MIN_USEC : RETRY_MIN_USEC;
+        uint64_t most = g->socket_path ? CONNECT_MAX_USEC : RETRY_MAX_USEC, wait = 0;
 
         if (g->failures > 0)
-                wait = g->failures < 6 ? RETRY_MIN_USEC << g->failures : RETRY_MAX_USEC;
+                wait = g->failures < 6 ? MIN(least << g->failures, most) : most;
         g->retry = sd_event_source_disable_unref(g->retry);
         (void) sd_event_add_time_relative(g->event, &g->retry, CLOCK_MONOTONIC, wait, 1, on_retry, g);
 }
 
-/* The guard is lost: thaw, and start another at once where this one had been fit. */
-static void lose(struct guard_link *g)
+void guard_link_lose(struct guard_link *g)
 {
+        bool refused = g->socket_path && !g->answered;
+
         if (!g->ready)
                 g->failures++;
+        /* A service that is gone has rescued everything, or its unit's end or next life does. */
+        if (g->socket_path && g->answered)
+                pulse_fence(g->pulse);
         dismiss(g);
         schedule_retry(g);
-        g->handler(g, GUARD_LOST, 0, g->userdata);
+        report(g, refused ? -EBUSY : 0);
 }
 
 static int on_message(_unused_ sd_event_source *s, int fd, _unused_ uint32_t revents, void *userdata)
@@ -117,11 +140,11 @@ static int on_message(_unused_ sd_event_source *s, int fd, _unused_ uint32_t rev
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return 0;
         if (n != 1) {
-                lose(g);
+                guard_link_lose(g);
                 return 0;
         }
         if (message == PULSE_READY) {
-                g->ready = true;
+                g->ready = g->answered = true;
                 g->failures = 0;
                 g->handler(g, GUARD_READY, 0, g->userdata);
         } else if (message == PULSE_LOOK) {
@@ -133,7 +156,7 @@ static int on_message(_unused_ sd_event_source *s, int fd, _unused_ uint32_t rev
 static int on_guard_exit(_unused_ sd_event_source *s, _unused_ int fd, _unused_ uint32_t revents,
                          void *userdata)
 {
-        lose(userdata);
+        guard_link_lose(userdata);
         return 0;
 }
 
@@ -192,18 +215,23 @@ static int move_high(int fd)
         return high;
 }
 
-static int start(struct guard_link *g)
+/* Said before it is born, it hears of us and of what there is to rescue even if we end or hang right after.
+ */
+static int say_first(struct guard_link *g)
+{
+        int r = guard_link_register(g);
+
+        return r >= 0 && g->armed ? say(g, PULSE_ARM, -1) : r;
+}
+
+static int start_child(struct guard_link *g)
 {
         int pair[2], r;
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
         g->socket = move_high(pair[0]);
-        /* Said before it is born, it hears of us and of what there is to rescue even if we end or hang right
-         * after. */
-        r = guard_link_register(g);
-        if (r >= 0 && g->armed)
-                r = say(g, PULSE_ARM, -1);
+        r = say_first(g);
         if (r >= 0)
                 r = spawn(g, pair[1]);
         close_fd(pair[1]);
@@ -215,7 +243,67 @@ static int start(struct guard_link *g)
         g->pid_fd = pidfd_open(g->pid, 0);
         if (g->pid_fd < 0)
                 return -errno;
-        r = sd_event_add_io(g->event, &g->guard_exit, g->pid_fd, EPOLLIN, on_guard_exit, g);
+        return sd_event_add_io(g->event, &g->guard_exit, g->pid_fd, EPOLLIN, on_guard_exit, g);
+}
+
+/* The service's home is the cgroup above the leaf that its guard lives in. */
+static int find_home(struct guard_link *g)
+{
+        _cleanup_close_ int fd = -EBADF;
+        char *slash;
+        int r;
+
+        r = cgroup_of_process(g->peer, g->home_path, sizeof(g->home_path));
+        if (r < 0)
+                return r;
+        slash = strrchr(g->home_path, '/');
+        if (strcmp(slash, "/" HOME_GUARD) != 0)
+                return -EPROTO;
+        *slash = '\0';
+        fd = cgroup_open(g->root_fd, g->home_path);
+        if (fd < 0)
+                return fd;
+        if (!home_is_one(fd, g->instance))
+                return -EPERM;
+        g->home_fd = TAKE_FD(fd);
+        return 0;
+}
+
+static int connect_to_service(struct guard_link *g)
+{
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        struct ucred peer;
+        socklen_t size = sizeof(peer);
+        int fd;
+
+        if (strlen(g->socket_path) >= sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+        strcpy(address.sun_path, g->socket_path);
+        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        g->socket = move_high(fd);
+        if (connect(g->socket, (struct sockaddr *) &address, sizeof(address)) < 0 ||
+            getsockopt(g->socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+                return -errno;
+        g->peer = peer.pid;
+        return 0;
+}
+
+static int start_service(struct guard_link *g)
+{
+        int r;
+
+        r = connect_to_service(g);
+        if (r >= 0)
+                r = find_home(g);
+        return r < 0 ? r : say_first(g);
+}
+
+static int start(struct guard_link *g)
+{
+        int r = g->socket_path ? start_service(g) : start_child(g);
+
         if (r >= 0)
                 r = sd_event_add_io(g->event, &g->guard_says, g->socket, EPOLLIN, on_message, g);
         return r;
@@ -249,7 +337,7 @@ void guard_link_arm(struct guard_link *g, bool arm)
         (void) guard_link_beat(g);
         /* Also before it is ready: it reads this after what it is told to register. */
         if (g->socket >= 0 && say(g, arm ? PULSE_ARM : PULSE_DISARM, -1) < 0)
-                lose(g);
+                guard_link_lose(g);
 }
 
 enum pulse_state guard_link_beat(struct guard_link *g)
@@ -272,6 +360,8 @@ void guard_link_done(struct guard_link *g, uint64_t limit_usec)
         g->socket = close_fd(g->socket);
         if (g->pid > 0 && poll(&p, 1, (int) (limit_usec / USEC_PER_MSEC)) > 0)
                 (void) waitpid(g->pid, NULL, WNOHANG);
+        if (g->socket_path)
+                g->home_fd = close_fd(g->home_fd);
         g->pid_fd = close_fd(g->pid_fd);
         g->pulse_fd = close_fd(g->pulse_fd);
         g->pulse = pulse_free(g->pulse);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The engine's end of the guard: start it, register, beat, notice its loss, start another (pulse.h has the
- * protocol). */
+/* The engine's end of the guard: start it, or connect to one that is a service; register, beat, notice its
+ * loss, start another or connect again (pulse.h has the protocol). */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,28 +10,35 @@
 
 #include <systemd/sd-event.h>
 
+#include "cgroup.h"
 #include "pulse.h"
 
 enum guard_news {
         GUARD_READY,     /* it answered: freezing is allowed */
         GUARD_LOST,      /* another is being started, or (error) could not be: that is tried again, at growing
-                            intervals */
+                            intervals. Of a service an error is told once; -EBUSY: another engine has it */
         GUARD_SAYS_LOOK, /* look at the word: somebody changed it */
 };
 
 struct guard_link {
         sd_event *event;             /* borrowed */
         int root_fd;                 /* borrowed */
-        int home_fd;                 /* borrowed; the guard holds the lock on it as well */
+        int home_fd;                 /* borrowed; the guard holds the lock on it as well. The home of a
+                                      * service comes with it, and is ours */
         const char *instance, *path; /* borrowed */
+        const char *socket_path;     /* borrowed; of a service, else NULL */
         int priority;                /* real-time priority for the guard, 0: none */
 
         pulse *pulse;
         int pulse_fd;
-        bool ready; /* a guard watches: it answered, and its socket is open */
-        bool armed; /* as the engine wants it */
-        pid_t pid;
+        bool ready;    /* a guard watches: it answered, and its socket is open */
+        bool armed;    /* as the engine wants it */
+        bool answered; /* READY came over this connection */
+        pid_t pid;     /* our child, 0: none */
         int pid_fd;
+        pid_t peer;                      /* the service, 0: none is connected */
+        char home_path[CGROUP_PATH_MAX]; /* of the service */
+        int told;                        /* the error that was told last */
         int socket;
         sd_event_source *guard_says, *guard_exit, *retry;
         unsigned failures; /* starts that no READY followed, in a row */
@@ -44,8 +51,12 @@ struct guard_link {
  * caller. */
 int guard_link_init(struct guard_link *g);
 
-/* Start a guard and register with it. Returns 0 or the error of the start, which then is tried again. */
+/* Start a guard, or connect to the service, and register with it. Returns 0 or the error, upon which it is
+ * tried again. */
 int guard_link_start(struct guard_link *g);
+
+/* Give this guard up, as if it had ended. */
+void guard_link_lose(struct guard_link *g);
 
 /* Register again after a fence. */
 int guard_link_register(struct guard_link *g);
@@ -59,6 +70,6 @@ enum pulse_state guard_link_beat(struct guard_link *g);
 /* Whether a freeze is allowed at this moment: to be asked before a freeze, and again after. */
 bool guard_link_allows(const struct guard_link *g);
 
-/* Close the socket, upon which the guard rescues what is left, removes the home and ends; wait for that, at
- * most limit_usec. */
+/* Close the socket, upon which the guard rescues what is left. One that we started removes the home and ends
+ * then; wait for that, at most limit_usec. */
 void guard_link_done(struct guard_link *g, uint64_t limit_usec);

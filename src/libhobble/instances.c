@@ -35,37 +35,47 @@ static void remove_unfinished(int root_fd, const char *name)
                 (void) cgroup_remove(root_fd, name);
 }
 
+static int on_home(const struct walk *w, int root_fd, const char *instance, int home_fd)
+{
+        struct instance i = { .name = instance, .home_fd = home_fd };
+        int r;
+
+        r = home_lock(root_fd, instance, home_fd);
+        if (r == -ESTALE)
+                return 0;
+        i.alive = r == -EBUSY;
+        if (!w->take)
+                (void) flock(home_fd, LOCK_UN);
+        return w->fn(&i, w->userdata);
+}
+
 static int on_child(int root_fd, const char *name, void *userdata)
 {
         const struct walk *w = userdata;
-        struct instance i = { .name = name + strlen(HOME_PREFIX) };
+        const char *instance = name + strlen(HOME_PREFIX);
         _cleanup_close_ int fd = -EBADF;
-        int r;
 
-        if (strncmp(name, HOME_PREFIX, strlen(HOME_PREFIX)) != 0 || !name_is_valid(i.name))
+        if (strncmp(name, HOME_PREFIX, strlen(HOME_PREFIX)) != 0 || !name_is_valid(instance) ||
+            home_is_service(instance))
                 return 0;
-        fd = home_open(root_fd, i.name);
+        fd = home_open(root_fd, instance);
         if (fd < 0) {
                 if (w->take)
                         remove_unfinished(root_fd, name);
                 return 0;
         }
-
-        r = home_lock(root_fd, i.name, fd);
-        if (r == -ESTALE)
-                return 0;
-        i.home_fd = fd;
-        i.alive = r == -EBUSY;
-        if (!w->take)
-                (void) flock(fd, LOCK_UN);
-        return w->fn(&i, w->userdata);
+        return on_home(w, root_fd, instance, fd);
 }
 
 int instances_for_each(int root_fd, bool take, int (*fn)(const struct instance *, void *), void *userdata)
 {
         struct walk w = { .take = take, .fn = fn, .userdata = userdata };
+        _cleanup_close_ int service_fd = home_open(root_fd, HOME_SERVICE);
+        int r = 0;
 
-        return cgroup_for_each_child(root_fd, on_child, &w);
+        if (service_fd >= 0)
+                r = on_home(&w, root_fd, HOME_SERVICE, service_fd);
+        return r == 0 ? cgroup_for_each_child(root_fd, on_child, &w) : r;
 }
 
 /* -- Rescue ------------------------------------------------------------------------------------ */
@@ -105,7 +115,8 @@ static pid_t retire(const struct instance *i)
                 return -errno;
         r = pulse_open(fd, &p);
         if (r < 0)
-                return r;
+                /* A service may be without an engine: there is nobody to keep from freezing. */
+                return home_is_service(i->name) ? guard : r;
         pulse_retire(p);
         (void) pulse_free(p);
         return guard;

@@ -58,7 +58,7 @@ int protection_of_process(const hobble_engine *e, const struct hobble_process *p
                 reason = "is a kernel thread";
         else if (p->pid == e->protection.self)
                 reason = "is hobbled itself";
-        else if (p->pid == e->guard.pid)
+        else if (p->pid == e->guard.pid || p->pid == e->guard.peer)
                 reason = "is hobbled's guard";
         else if (is_ancestor(&e->protection, p))
                 reason = "is an ancestor of hobbled";
@@ -90,6 +90,8 @@ bool path_is_in_home(const char *path)
 {
         const char *rest;
 
+        if (path_is_beneath(path, "/" HOME_SERVICE_PATH))
+                return true;
         if (strncmp(path, "/" HOME_PREFIX, strlen("/" HOME_PREFIX)) != 0)
                 return false;
         rest = strchr(path + 1, '/');
@@ -154,7 +156,8 @@ int protection_of_cgroup(const hobble_engine *e, int dir_fd, char *ret_path, siz
         if (!cgroup_is_ours(dir_fd))
                 return -EPERM;
 
-        if (path_is_in_home(ret_path) || path_is_beneath(e->pit_path, ret_path))
+        if (path_is_in_home(ret_path) || path_is_beneath(e->pit_path, ret_path) ||
+            path_is_beneath(ret_path, e->pit_path) || path_is_beneath("/" HOME_SERVICE_PATH, ret_path))
                 return -ELOOP;
         for (size_t i = 0; i <= e->protection.n_ancestors; i++) {
                 pid_t pid =

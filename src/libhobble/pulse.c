@@ -78,6 +78,11 @@ enum pulse_state pulse_revive(pulse *p, uint64_t now_usec)
         return change(p, 1U << PULSE_NONE | 1U << PULSE_ALIVE | 1U << PULSE_FENCED, PULSE_ALIVE, now_usec);
 }
 
+void pulse_fence(pulse *p)
+{
+        (void) change(p, 1U << PULSE_ALIVE, PULSE_FENCED, 0);
+}
+
 void pulse_retire(pulse *p)
 {
         (void) change(p, ~0U, PULSE_RETIRED, 0);

@@ -4,8 +4,8 @@
 /* The heartbeat: one word that an engine and its guard share, and the few bytes that they say to each other.
  *
  * The word holds a state and the time of the engine's last beat, so that a beat costs the engine nothing.
- * Only the guard fences, by compare-and-swap of the very word that it found too old, so a beat in between
- * wins. Who finds the word fenced must not freeze:
+ * Only the guard fences a living engine, by compare-and-swap of the very word that it found too old, so a
+ * beat in between wins. Who finds the word fenced must not freeze:
  *
  *         look at the word - write cgroup.freeze - look again, and thaw at once where it is fenced
  *
@@ -15,6 +15,10 @@
  *
  * A new guard of a living engine takes over where the last one ended: the word is the engine's, and only
  * where it is fenced does registering begin with a rescue.
+ *
+ * A guard that is a service of its own outlives its engines and may be stopped before them. Stopped, it
+ * fences the word and rescues; whoever loses such a guard treats the word as fenced, as the unit's end
+ * rescues too.
  *
  * Messages are single bytes on a SOCK_SEQPACKET socket; REGISTER carries the word's descriptor. */
 
@@ -34,7 +38,7 @@ enum pulse_message {
         PULSE_ARM = 'A',      /* engine: from now on there is something to rescue */
         PULSE_DISARM = 'D',   /* engine: there is nothing to rescue */
         PULSE_READY = 'Y',    /* guard: registered, the word is alive */
-        PULSE_LOOK = 'L',     /* guard: the word was retired */
+        PULSE_LOOK = 'L',     /* guard: the word was retired, or fenced because the guard ends */
 };
 
 /* A guard keeps the word's descriptor at this number, so that hobble_rescue() can retire a live engine. */
@@ -79,6 +83,9 @@ enum pulse_state pulse_revive(pulse *p, uint64_t now_usec);
 
 /* Fence an engine whose last beat is older than PULSE_HANG_USEC. Returns whether it is fenced now. */
 bool pulse_fence_hung(pulse *p, uint64_t now_usec);
+
+/* Fence an engine that is alive, in time or not. */
+void pulse_fence(pulse *p);
 
 /* Never alive again. */
 void pulse_retire(pulse *p);

@@ -207,9 +207,17 @@ int rescue_all(struct rescue *r, int home_fd, uint64_t limit_usec)
         return k;
 }
 
+bool home_is_service(const char *instance)
+{
+        return strcmp(instance, HOME_SERVICE) == 0;
+}
+
 static void home_name(const char *instance, char buf[static HOME_NAME_MAX])
 {
-        snprintf(buf, HOME_NAME_MAX, HOME_PREFIX "%s", instance);
+        if (home_is_service(instance))
+                strcpy(buf, HOME_SERVICE_PATH);
+        else
+                snprintf(buf, HOME_NAME_MAX, HOME_PREFIX "%s", instance);
 }
 
 bool home_is_one(int dir_fd, const char *instance)
@@ -256,5 +264,6 @@ void home_remove(int root_fd, const char *instance, int home_fd)
         home_name(instance, name);
         (void) cgroup_remove(home_fd, HOME_PIT);
         (void) cgroup_remove(home_fd, HOME_GUARD);
-        (void) cgroup_remove(root_fd, name);
+        if (!home_is_service(instance))
+                (void) cgroup_remove(root_fd, name);
 }

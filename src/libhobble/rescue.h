@@ -13,7 +13,10 @@
  *           pit/TARPIT/SUBJECT/     a cgroup in place: an empty stand-in (mark: target)
  *
  * A cgroup that is hobbled in place bears the mark "instance" while it may be frozen by that instance. All is
- * believed only where it belongs to the user that this process acts as. */
+ * believed only where it belongs to the user that this process acts as.
+ *
+ * The home of a guard that is a service of its own is the cgroup of that unit, which systemd makes and
+ * removes, at HOME_SERVICE_PATH; its instance is HOME_SERVICE, a name that no other instance can have. */
 /* clang-format on */
 
 #include <stdbool.h>
@@ -23,6 +26,8 @@
 #define HOME_PIT "pit"
 #define HOME_GUARD "guard"
 #define HOME_NAME_MAX (sizeof(HOME_PREFIX) + 64)
+#define HOME_SERVICE "pit"
+#define HOME_SERVICE_PATH "hobble.slice/hobble-pit.service"
 
 struct rescue {
         int root_fd;          /* the hierarchy's root; borrowed */
@@ -50,6 +55,9 @@ int rescue_target(const struct rescue *r, int stand_in_fd);
 /* Whether the directory is the instance's home: made by an engine of this user's. */
 bool home_is_one(int dir_fd, const char *instance);
 
+/* Whether the instance is the one of the guard that is a service. */
+bool home_is_service(const char *instance);
+
 /* Open instance's home beneath root_fd. -ENOENT: none; -EPERM: it is none, or belongs to somebody else. */
 int home_open(int root_fd, const char *instance);
 
@@ -57,5 +65,5 @@ int home_open(int root_fd, const char *instance);
  * descriptor. */
 int home_lock(int root_fd, const char *instance, int home_fd);
 
-/* Remove guard leaf, pit and home as far as they are empty. */
+/* Remove guard leaf, pit and home as far as they are empty; a unit's own cgroup stays. */
 void home_remove(int root_fd, const char *instance, int home_fd);

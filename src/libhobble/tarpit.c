@@ -10,6 +10,7 @@
 #include "protection.h"
 #include "release.h"
 #include "subject.h"
+#include "tarpit-limits.h"
 #include "text.h"
 
 #include <fcntl.h>
@@ -178,7 +179,10 @@ static int make_directory(hobble_tarpit *t)
                 return t->dir_fd;
         t->freeze_fd = openat(t->dir_fd, "cgroup.freeze", O_RDWR | O_CLOEXEC);
         t->usage_fd = openat(t->dir_fd, "cpu.stat", O_RDONLY | O_CLOEXEC);
-        return t->freeze_fd < 0 || t->usage_fd < 0 ? -errno : 0;
+        if (t->freeze_fd < 0 || t->usage_fd < 0)
+                return -errno;
+        (void) limits_apply(t, NULL);
+        return 0;
 }
 
 int tarpit_open_directory(hobble_tarpit *t)
@@ -229,11 +233,12 @@ _public_ int hobble_tarpit_new(hobble_tarpit **ret, hobble_engine *e, const char
                 return -ENOMEM;
         t->engine = e;
         t->dir_fd = t->freeze_fd = t->usage_fd = -EBADF;
+        t->limits = HOBBLE_LIMITS_NONE;
         strcpy(t->name, name);
         ilist_append(&e->tarpits, &t->in_engine);
 
         r = configure(t, duty);
-        if (r >= 0)
+        if (r >= 0 && engine_may_admit(e) >= 0)
                 r = make_directory(t);
         if (r >= 0)
                 r = sd_event_add_time(e->event, &t->clock, CLOCK_MONOTONIC, 0, 1, on_clock, t);
@@ -295,7 +300,9 @@ _public_ int hobble_tarpit_add_tree(hobble_tarpit *t, pid_t pid, uint64_t start_
 
         if (placement == HOBBLE_PLACEMENT_NESTED)
                 return -EOPNOTSUPP;
-        r = hobble_engine_may_hobble(t->engine, pid, NULL);
+        r = engine_may_admit(t->engine);
+        if (r >= 0)
+                r = hobble_engine_may_hobble(t->engine, pid, NULL);
         if (r < 0)
                 return r;
         r = hobble_process_read(pid, &p);
@@ -347,6 +354,9 @@ _public_ int hobble_tarpit_add_cgroup(hobble_tarpit *t, int dir_fd, void *userda
         struct stat st;
         int r;
 
+        r = engine_may_admit(t->engine);
+        if (r < 0)
+                return r;
         fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;

@@ -15,6 +15,7 @@ struct hobble_tarpit {
         struct ilist_link in_engine;
         char name[65];
         struct hobble_duty duty;
+        struct hobble_limits limits; /* as wanted */
         struct planner *planner;
         struct ilist subjects; /* of subject.in_tarpit, in whatever state but ended */
         sd_event_source *clock;
