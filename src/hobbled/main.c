@@ -84,6 +84,12 @@ static int set_instance(struct settings *settings, const char *value)
         return name_is_valid(value) ? 0 : -EINVAL;
 }
 
+static int set_guard_socket(struct settings *settings, const char *value)
+{
+        settings->manager.guard_socket = value;
+        return *value == '/' ? 0 : -EINVAL;
+}
+
 static int set_log_level(_unused_ struct settings *settings, const char *value)
 {
         enum message_level level;
@@ -116,6 +122,8 @@ static const struct option_row option_rows[] = {
         { "instance", "NAME", "name of this hobbled (its process id)",
           "up to 64 letters, digits, '_', '-' and '.', beginning with neither of the last two",
           set_instance },
+        { "guard-socket", "PATH", "hobble in the pit of a service, which guards it", "an absolute path",
+          set_guard_socket },
         { "log-level", "LEVEL", "error, warning, notice, info or debug (info)",
           "error, warning, notice, info or debug", set_log_level },
         { "help", NULL, "show this and exit", NULL, show_help },
@@ -197,6 +205,11 @@ static int settings_check(struct settings *settings)
                         message(MESSAGE_ERROR, "a SOURCE is empty");
                         return -EINVAL;
                 }
+        }
+        if (settings->manager.instance && settings->manager.guard_socket) {
+                message(MESSAGE_ERROR, "--instance= has no meaning with --guard-socket=: the instance is the "
+                                       "service's, \"pit\"");
+                return -EINVAL;
         }
         if (settings->duty_ppm > 0 && settings->frozen_given) {
                 message(MESSAGE_ERROR, "--duty= and --frozen= say the same thing twice: give one of them");

@@ -29,6 +29,9 @@ struct manager {
         bool changed; /* a round is due */
         bool resolving;
         bool announced;
+        bool guard_is_service;
+        bool guard_was_lost; /* the service; everything was released upon it */
+        bool guarded;        /* something can be hobbled */
 };
 
 /* -- The roster -------------------------------------------------------------------------------- */
@@ -175,6 +178,8 @@ static int manager_on_work(_unused_ sd_event_source *source, void *userdata)
         struct roster_action action;
         int r = 0;
 
+        if (!m->guarded)
+                return sd_event_source_set_enabled(m->work, SD_EVENT_OFF);
         if (!m->resolving && m->changed)
                 r = manager_begin_round(m);
         while (m->resolving && r >= 0) {
@@ -244,14 +249,22 @@ static void manager_on_engine_event(struct manager *m, const struct hobble_event
                         manager_announce(m);
                 else
                         message(MESSAGE_NOTICE, "a guard watches again; hobbling goes on");
+                /* Where there was none, sources were refused. */
+                if (!m->guarded)
+                        manager_reread(m);
+                m->guarded = true;
+                manager_wake(m);
                 break;
         case HOBBLE_EVENT_GUARD_LOST:
+                m->guarded = !m->guard_is_service;
+                m->guard_was_lost = m->guard_is_service;
                 message(MESSAGE_WARNING,
                         "the guard has ended: everything is thawed until another one watches");
                 break;
         case HOBBLE_EVENT_FENCED:
-                message(MESSAGE_WARNING,
-                        "was taken for hung, and everything was released meanwhile: hobbling it again");
+                message(MESSAGE_WARNING, "%s, and everything was released meanwhile: hobbling it again",
+                        m->guard_was_lost ? "the guard was away" : "was taken for hung");
+                m->guard_was_lost = false;
                 manager_void(m);
                 break;
         case HOBBLE_EVENT_RETIRED:
@@ -396,11 +409,12 @@ static const char *engine_failure(int error)
         }
 }
 
-static int manager_start_engine(struct manager *m, const char *instance)
+static int manager_start_engine(struct manager *m, const struct manager_options *o)
 {
         const struct hobble_options options = {
                 .size = sizeof(options),
-                .instance = instance,
+                .instance = o->instance,
+                .guard_socket = o->guard_socket,
                 .rt_priority = RT_PRIORITY,
                 .handler = manager_on_event,
                 .userdata = m,
@@ -443,6 +457,8 @@ int manager_new(struct manager **ret, sd_event *event, const struct manager_opti
                 return -ENOMEM;
         m->event = sd_event_ref(event);
         m->duty = options->duty;
+        m->guard_is_service = options->guard_socket;
+        m->guarded = !options->guard_socket;
         m->host = (struct source_host){
                 .event = event,
                 .check_usec = options->check_usec,
@@ -458,7 +474,7 @@ int manager_new(struct manager **ret, sd_event *event, const struct manager_opti
         if (r < 0)
                 message(MESSAGE_ERROR, "cannot start: %s", strerror(-r));
         if (r >= 0)
-                r = manager_start_engine(m, options->instance);
+                r = manager_start_engine(m, options);
         if (r >= 0) {
                 r = manager_add_sources(m, options->sources, options->n_sources);
                 if (r < 0)

@@ -16,7 +16,8 @@
 struct manager;
 
 struct manager_options {
-        const char *instance; /* NULL: the process id */
+        const char *instance;     /* NULL: the process id */
+        const char *guard_socket; /* of the service that guards; NULL: a guard of one's own */
         struct hobble_duty duty;
         uint64_t check_usec;
         char *const *sources; /* paths */

@@ -17,6 +17,8 @@ static const char *refusal(int error)
                 return "contains PID 1, hobbled itself or what it hobbles";
         case -EEXIST:
                 return "is hobbled already";
+        case -EAGAIN:
+                return "has to wait for the guard's service";
         default:
                 return strerror(-error);
         }

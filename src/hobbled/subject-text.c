@@ -36,7 +36,10 @@ pid_t subject_of_cgroups(const char *text, const char *instance, const char *tar
         end = strchrnul(path, '\n');
 
         /* The tarpit's directory, beneath the instance's. */
-        snprintf(home, sizeof(home), "/hobbled-%s/", instance);
+        if (strcmp(instance, "pit") == 0)
+                strcpy(home, "/hobble-pit.service/");
+        else
+                snprintf(home, sizeof(home), "/hobbled-%s/", instance);
         path = strstr(path, home);
         if (!path || path > end)
                 return 0;
