@@ -7,12 +7,14 @@
 #include "options.h"
 #include "text.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 static const struct option_row options[] = {
         { 'a', "all", NULL, "Also what live instances hobble, for good" },
+        { 'q', "quiet", NULL, "Say nothing and succeed where nothing is to be rescued" },
         { 0 },
 };
 
@@ -48,8 +50,10 @@ static int failed(int error, const char *instance)
         }
 }
 
-static int report(const struct hobble_rescued *rescued)
+static int report(const struct hobble_rescued *rescued, bool quiet)
 {
+        if (quiet && rescued->subjects == 0 && rescued->left == 0)
+                return STATUS_DONE;
         if (rescued->subjects > 0)
                 (void) printf("rescued %u %s (%u %s) of %u %s\n", rescued->subjects,
                               plural(rescued->subjects, "subject", "subjects"), rescued->processes,
@@ -85,6 +89,7 @@ static int rescue_main(const struct verb *verb, int argc, char *argv[])
         struct option_reader reader;
         const char *instance;
         unsigned flags = 0;
+        bool quiet = false;
         char name[SHOWN_MAX];
         int r;
 
@@ -92,6 +97,8 @@ static int rescue_main(const struct verb *verb, int argc, char *argv[])
         while ((r = options_next(&reader)) > 0) {
                 if (r == 'a')
                         flags |= HOBBLE_RESCUE_ALL;
+                if (r == 'q')
+                        quiet = true;
         }
         if (r < 0)
                 return reader.status;
@@ -103,9 +110,11 @@ static int rescue_main(const struct verb *verb, int argc, char *argv[])
         }
 
         r = hobble_rescue(instance, flags, &rescued);
+        if (quiet && (r == -ENOENT || r == -EBUSY))
+                return STATUS_DONE;
         if (r < 0)
                 return failed(r, instance ? instance : "");
-        return report(&rescued);
+        return report(&rescued, quiet);
 }
 
 const struct verb verb_rescue = {

@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""hobble-pit.service: whatever happens to it or to a hobbled that uses it, no victim is killed, lost, or frozen for
+good, and hobbling goes on within a second."""
+
+import os
+import signal
+import subprocess
+import time
+
+import booted
+import harness as h
+from booted import show, systemctl
+
+import failopen
+
+PIT = "hobble-pit.service"
+HOME = f"{h.CGROOT}/hobble.slice/{PIT}"
+HOBBLED = "hobbled-test.service"
+
+
+class Engine:
+    """What failopen asks of a hobbled, for the one that runs in HOBBLED."""
+    instance, home = "pit", HOME
+
+
+def victims(units):
+    """Services with a busy loop and sleepers, a tree each; other sleepers, and a cgroup that is hobbled in place."""
+    found = failopen.Victims()
+    for unit in units:
+        found.take(booted.start_service(unit, f"sleep 1000 & ({h.LOOP}) & exec sleep 1000"))
+    name = units[0].removesuffix(".service")
+    found.sleepers(5, f"{name}/sleepers")
+    found.place(f"{name}/place")
+    return found
+
+
+class Hobbling:
+    """A hobbled of these victims in a unit; at the end nothing has happened to any of them."""
+
+    def __init__(self, name, count=3):
+        self.units = [f"{name}-{i}.service" for i in range(count)]
+        self.victims = victims(self.units)
+
+    def __enter__(self):
+        booted.write_unit(HOBBLED, f"""
+[Unit]
+Wants={PIT}
+After={PIT}
+[Service]
+ExecStart={h.program("HOBBLED")} --freeze-idle --guard-socket={booted.SOCKET} {" ".join(self.victims.sources())}
+ExecStopPost=-{h.program("HOBBLECTL")} rescue --quiet pit
+Restart=on-failure
+RestartSec=100ms
+""")
+        systemctl("start", HOBBLED)
+        self.wait()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind:
+            h.note(booted.journal(HOBBLED) + booted.journal(PIT))
+            h.note(booted.run("systemctl", "status", "--no-pager", PIT, HOBBLED, check=False))
+        systemctl("stop", HOBBLED, check=False)
+        if not kind:
+            self.home("after the end")
+            h.equal([], [d for d, _, _ in os.walk(f"{HOME}/pit")][1:], "left in the pit")
+        systemctl("stop", *self.units)
+
+    def wait(self, timeout=5.0):
+        """Wait until all are hobbled. Returns how long that took."""
+        begin = time.monotonic()
+        self.victims.wait_hobbled(Engine, timeout)
+        return time.monotonic() - begin
+
+    def again(self, what):
+        took = self.wait()
+        h.note(f"{what}: everybody was hobbled again after {took:.2f} s")
+        self.alive(what)
+
+    def alive(self, what):
+        dead = [tid for tid in self.victims.origin if not h.alive(f"{tid}/task/{tid}")]
+        h.equal([], dead, f"{what}: dead")
+
+    def home(self, what):
+        """Everybody is alive, home and thawed; the services are active."""
+        h.wait_until(lambda: not self.victims.astray() and not self.victims.frozen(), 1, f"{what}: all is home")
+        self.alive(what)
+        h.equal(["active"] * len(self.units), show(self.units, "ActiveState").split(), f"{what}: {self.units}")
+
+
+@h.test
+def it_is_stopped_started_and_restarted():
+    with Hobbling("sss") as hobbling:
+        for _ in range(3):
+            systemctl("stop", PIT)
+            h.equal("inactive", show(PIT, "ActiveState"), "the pit")
+            hobbling.home("stopped")
+            h.equal("active", show(HOBBLED, "ActiveState"), "hobbled")
+            systemctl("start", PIT)
+            hobbling.again("stop, start")
+            systemctl("restart", PIT)
+            hobbling.again("restart")
+
+
+@h.test
+def its_guard_is_killed():
+    with Hobbling("kill") as hobbling:
+        for _ in range(5):
+            guard = booted.main_pid(PIT)
+            systemctl("kill", "--kill-whom=main", "-s", "KILL", PIT)
+            h.wait_until(lambda g=guard: booted.main_pid(PIT) not in (0, g), 5, "another guard")
+            booted.wait_active(PIT)
+            hobbling.again("SIGKILL for the guard")
+
+
+@h.test
+def hobbled_is_stopped_killed_and_restarted():
+    with Hobbling("hob") as hobbling:
+        guard = booted.main_pid(PIT)
+        systemctl("stop", HOBBLED)
+        hobbling.home("hobbled was stopped")
+        systemctl("start", HOBBLED)
+        hobbling.again("hobbled is started")
+        systemctl("restart", HOBBLED)
+        hobbling.again("hobbled was restarted")
+        for sig in ("KILL", "SEGV"):
+            before = booted.main_pid(HOBBLED)
+            systemctl("kill", "-s", sig, HOBBLED)
+            h.wait_until(lambda b=before: booted.main_pid(HOBBLED) not in (0, b), 5, "another hobbled")
+            hobbling.again(f"SIG{sig} for hobbled")
+        h.equal(guard, booted.main_pid(PIT), "the guard")
+
+
+@h.test
+def both_are_killed():
+    """systemd's own layer: ExecStopPost= of each."""
+    with Hobbling("both") as hobbling:
+        pid, guard = booted.main_pid(HOBBLED), booted.main_pid(PIT)
+        h.kill(pid, signal.SIGSTOP)
+        failopen.wait_stopped(pid)
+        h.kill(guard)
+        h.kill(pid)
+        h.wait_until(lambda: booted.main_pid(PIT) not in (0, guard), 5, "another guard")
+        h.wait_until(lambda: booted.main_pid(HOBBLED) not in (0, pid), 5, "another hobbled")
+        hobbling.again("SIGKILL for both")
+
+
+@h.test
+def the_manager_reloads_and_executes_itself_again():
+    with Hobbling("mgr") as hobbling:
+        guard = booted.main_pid(PIT)
+        for verb in ("daemon-reload", "daemon-reexec", "daemon-reload", "daemon-reexec"):
+            systemctl(verb)
+            booted.wait_active(PIT)
+            hobbling.again(verb)
+            h.equal(guard, booted.main_pid(PIT), "the guard")
+        systemctl("stop", PIT)
+        hobbling.home("stopped after that")
+        systemctl("start", PIT)
+        hobbling.again("started after that")
+
+
+@h.test
+def controllers_do_not_keep_it_from_starting_again():
+    """With controllers left enabled in the unit's cgroup every restart fails with 219/CGROUP. Whichever the machine has
+    serve as well as those of [Limits]."""
+    available = h.read(f"{h.CGROOT}/cgroup.controllers").split()
+    if not available:
+        h.skip("this machine's cgroup v2 hierarchy has no controllers")
+    name = available[0]
+    with Hobbling("ctl") as hobbling:
+        def enable():
+            for path in (h.CGROOT, f"{h.CGROOT}/hobble.slice", HOME, f"{HOME}/pit"):
+                h.write(f"{path}/cgroup.subtree_control", f"+{name}")
+
+        for verb in (["restart", PIT], ["kill", "--kill-whom=main", "-s", "KILL", PIT], ["restart", PIT]):
+            enable()
+            guard = booted.main_pid(PIT)
+            systemctl(*verb)
+            h.wait_until(lambda g=guard: booted.main_pid(PIT) not in (0, g), 5, "another guard")
+            booted.wait_active(PIT)
+            hobbling.again(f"{verb[0]} with the controller {name}")
+
+
+@h.test
+def list_and_rescue_find_it():
+    with Hobbling("list") as hobbling:
+        listed = h.hobblectl("list", "-n", "-o", "INSTANCE").stdout.split()
+        h.check(listed and set(listed) == {"pit"}, f"listed instances: {listed}")
+        h.equal(1, h.hobblectl("rescue", "pit").returncode, "rescue of a live instance")
+        h.equal(0, h.hobblectl("rescue", "--quiet", "pit").returncode, "the same, --quiet")
+        hobbling.alive("rescue without --all")
+        h.equal(0, h.hobblectl("rescue", "--all").returncode, "rescue --all")
+        hobbling.home("rescue --all")
+        h.wait_until(lambda: show(HOBBLED, "ActiveState") == "inactive", 5, "hobbled ends")
+        h.check(os.path.isdir(HOME) and booted.main_pid(PIT), "the pit is there as before")
+        systemctl("start", HOBBLED)
+        hobbling.again("started after a rescue")
+
+
+@h.test
+def the_guard_is_on_its_own():
+    with Hobbling("own"):
+        guard = booted.main_pid(PIT)
+        h.equal(f"{HOME}/guard", h.cgroup_of(guard), "cgroup of the guard")
+        h.equal(0o700, os.stat(os.path.dirname(booted.SOCKET)).st_mode & 0o777, "mode of the socket's directory")
+        h.equal("infinity", show(PIT, "TasksMax"), "TasksMax=")
+        h.check(os.sched_getscheduler(guard) & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR, "it runs at real-time priority")
+
+
+@h.test
+def systemd_finds_nothing_wrong_with_the_units():
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", PIT, "hobbled.service", "hobble.slice"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    h.equal("", done.stdout, "systemd-analyze verify")
+    security = booted.run("systemd-analyze", "security", "--no-pager", "hobbled.service", check=False)
+    exposure = float(security.rpartition("hobbled.service:")[2].split()[0])
+    h.between(0, exposure, 2.0, "exposure of hobbled.service")
+
+
+booted.install()
+h.main()
