@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "process.h"
+#include "cgroup.h"
 #include "file.h"
 #include "macro.h"
 
@@ -281,15 +282,25 @@ bool process_descends_from(pid_t pid, pid_t ancestor)
         return false;
 }
 
-int process_shares_pid_namespace(pid_t pid)
+int process_shares_namespace(pid_t pid, const char *kind)
 {
         struct stat mine, theirs;
-        char file[48];
+        char self[48], file[48];
 
-        snprintf(file, sizeof(file), "/proc/%d/ns/pid", pid);
-        if (stat("/proc/self/ns/pid", &mine) < 0)
+        snprintf(self, sizeof(self), "/proc/self/ns/%.16s", kind);
+        snprintf(file, sizeof(file), "/proc/%d/ns/%.16s", pid, kind);
+        if (stat(self, &mine) < 0)
                 return -errno;
         if (stat(file, &theirs) < 0)
                 return errno == ENOENT ? -ESRCH : -errno;
         return mine.st_ino == theirs.st_ino && mine.st_dev == theirs.st_dev;
+}
+
+int process_cgroup(const struct hobble_process *p, char *buf, size_t size)
+{
+        pid_t tid;
+
+        if (p->state != 'Z' && p->state != 'X')
+                return cgroup_of_process(p->pid, buf, size);
+        return process_live_thread(p->pid, &tid) < 0 ? -ESRCH : cgroup_of_thread(p->pid, tid, buf, size);
 }

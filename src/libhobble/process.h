@@ -35,5 +35,10 @@ int process_live_thread(pid_t pid, pid_t *ret);
 /* Whether `ancestor` is in the line of parents of pid (or pid itself). */
 bool process_descends_from(pid_t pid, pid_t ancestor);
 
-/* Whether the process lives in the pid namespace of this one. Returns 0, 1 or -ESRCH. */
-int process_shares_pid_namespace(pid_t pid);
+/* Whether the process lives in the namespace of this one. kind: a name in /proc/PID/ns ("pid", "cgroup").
+ * Returns 0, 1, -ESRCH, or another negative errno. */
+int process_shares_namespace(pid_t pid, const char *kind);
+
+/* The path of the cgroup that the process is in, in the v2 hierarchy. One whose leader has exited is where
+ * its other threads are. -ESRCH: it has ended, or is a zombie; else as cgroup_of_process(). */
+int process_cgroup(const struct hobble_process *p, char *buf, size_t size);

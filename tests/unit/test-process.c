@@ -118,7 +118,7 @@ static void own_stat(void **state)
         assert_true(again.pid == p.pid && again.start_time == p.start_time);
         assert_true(process_descends_from(getpid(), getppid()));
         assert_false(process_descends_from(getppid(), getpid()));
-        assert_int_equal(process_shares_pid_namespace(getpid()), 1);
+        assert_int_equal(process_shares_namespace(getpid(), "pid"), 1);
         assert_int_equal(hobble_process_read(0, &p), -ESRCH);
         assert_int_equal(hobble_process_read(-1, &p), -ESRCH);
         assert_int_equal(process_open(getpid(), p.start_time + 1), -ESRCH);
