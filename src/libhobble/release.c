@@ -7,8 +7,10 @@
 #include "points.h"
 #include "subject.h"
 #include "tarpit.h"
+#include "text.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 /* A process that is dying empties its cgroup within moments; one that does not for so long cannot be moved.
@@ -93,11 +95,12 @@ static int next_directory(struct release *r)
 
 static void tell_strayed(hobble_subject *s, const struct restore *restore)
 {
-        char text[CGROUP_PATH_MAX + 64];
+        char where[CGROUP_PATH_MAX], text[CGROUP_PATH_MAX + 64];
 
         if (!restore->strayed || restore->moved == 0)
                 return;
-        snprintf(text, sizeof(text), "the origin is gone or takes no processes; moved to %s", restore->path);
+        snprintf(text, sizeof(text), "the origin is gone or takes no processes; moved to %s",
+                 escape_text(restore->path, strlen(restore->path), where, sizeof(where)));
         subject_tell(s, (struct hobble_event){ .kind = HOBBLE_EVENT_STRAYED, .pid = s->pid, .text = text });
 }
 
