@@ -66,7 +66,12 @@ enum hobble_event_kind {
                                * anew */
         HOBBLE_EVENT_RETIRED, /* hobble_rescue() with HOBBLE_RESCUE_ALL took everything away: free the engine
                                */
-        HOBBLE_EVENT_DEGRADED, /* something that makes hobbling worse, told once: `text` */
+        HOBBLE_EVENT_DEGRADED, /* something that makes hobbling worse, told once: `text`; of a subject: it
+                                * could not be nested (`error`), and goes to the pit */
+        HOBBLE_EVENT_PART, /* a part of the subject's tree is left out, because it has to stay in a unit of
+                            * its own: `pid` is its topmost process, which may be hobbled as a subject of its
+                            * own; `text` says where it is. Told once for each admission, in the order found,
+                            * before ADMITTED */
         HOBBLE_EVENT_KIND_MAX,
 };
 
@@ -78,8 +83,8 @@ struct hobble_event {
         pid_t pid;          /* the process concerned, 0 for none */
         unsigned processes; /* ADMITTED, RELEASED: how many processes */
         int error;          /* negative errno, 0 for none */
-        const char
-                *text; /* a clause for people, without the subject's name and without a full stop, or NULL */
+        const char *text; /* a clause for people, without the subject's name and without a full stop, or NULL.
+                           * Paths in it are escaped: control characters and backslashes are \xNN */
 };
 
 /* Called from the loop, never from within a call into the library. The handler may call the library. */
@@ -152,8 +157,9 @@ void hobble_engine_stats(const hobble_engine *engine, struct hobble_stats *ret);
 enum hobble_placement {
         HOBBLE_PLACEMENT_AUTO,    /* nested for processes of systemd scopes and of containers, else subtree */
         HOBBLE_PLACEMENT_SUBTREE, /* in the engine's own pit */
-        HOBBLE_PLACEMENT_NESTED,  /* a child of the cgroup that the tree is in: its unit stays active, and its
-                                   * limits keep holding */
+        HOBBLE_PLACEMENT_NESTED,  /* a child of the cgroup that the tree is in, or of the nearest one above
+                                   * that  belongs to root with all above it: its unit stays active, and its
+                                   * limits  keep holding. Where that cannot be: subtree, and DEGRADED tells */
         HOBBLE_PLACEMENT_MAX,
 };
 
@@ -187,7 +193,10 @@ int hobble_tarpit_set_duty(hobble_tarpit *tarpit, const struct hobble_duty *duty
  * whoever has the pid now. The work is done from the loop; HOBBLE_EVENT_ADMITTED or _FAILED tells its end.
  * -ESRCH: no such process (any more); -EPERM: see hobble_engine_may_hobble(). FAILED comes with -EBUSY where
  * it is part of another subject or instance, with -EAGAIN where its cgroup is frozen by someone else.
- * -EAGAIN at once: the guard's service is not there; HOBBLE_EVENT_GUARD_READY tells when it is. */
+ * -EAGAIN at once: the guard's service is not there; HOBBLE_EVENT_GUARD_READY tells when it is.
+ *
+ * Members that are in a systemd scope or a container stay there where the root is in another one, and so do
+ * all that are of another unit than the root where the subject is nested: HOBBLE_EVENT_PART tells. */
 int hobble_tarpit_add_tree(hobble_tarpit *tarpit, pid_t pid, uint64_t start_time,
                            enum hobble_placement placement, void *userdata, hobble_subject **ret);
 

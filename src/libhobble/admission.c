@@ -1,39 +1,33 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "admission.h"
+#include "berth.h"
 #include "engine.h"
 #include "file.h"
 #include "macro.h"
+#include "nest.h"
+#include "origin.h"
+#include "placement.h"
 #include "points.h"
 #include "process.h"
 #include "subject.h"
 #include "tarpit.h"
+#include "text.h"
 #include "tree.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-
-/* Where members of one origin are put: the subject's own directory for those of the root's origin, else one
- * beneath. */
-struct berth {
-        char *origin;
-        int dir_fd;
-        int procs_fd;
-        bool left_out; /* the origin is frozen by someone else: its processes stay there */
-};
 
 struct admission {
         hobble_subject *subject;
         hobble_engine *engine;
         int pid_fd;           /* of the root */
         uint64_t begun_ticks; /* in the clock of start times */
-        char *path;           /* of the subject's directory, in the hierarchy; NULL until it is made */
-        struct berth *berths; /* the first one is the subject's own directory */
-        size_t n_berths;
+        struct berths berths; /* none until the root is attached */
         struct tree tree;
+        pid_t *parts; /* the topmost processes of what is left out because it is of another unit */
+        size_t n_parts;
         const char *reason; /* why the root cannot be taken in */
 };
 
@@ -48,6 +42,7 @@ int admission_new_tree(struct admission **ret, hobble_subject *s, int pid_fd)
         a->subject = s;
         a->engine = s->tarpit->engine;
         a->pid_fd = pid_fd;
+        berths_init(&a->berths, s);
         tree_init(&a->tree, &host, a, s->pid);
         *ret = a;
         return 0;
@@ -63,13 +58,8 @@ struct admission *admission_free(struct admission *a)
         if (!a)
                 return NULL;
         tree_done(&a->tree);
-        for (size_t i = 0; i < a->n_berths; i++) {
-                free(a->berths[i].origin);
-                close_fd(a->berths[i].dir_fd);
-                close_fd(a->berths[i].procs_fd);
-        }
-        free(a->berths);
-        free(a->path);
+        berths_done(&a->berths);
+        free(a->parts);
         close_fd(a->pid_fd);
         free(a);
         return NULL;
@@ -85,139 +75,7 @@ static uint64_t now_ticks(void)
         return (uint64_t) ts.tv_sec * hz + (uint64_t) ts.tv_nsec * hz / NSEC_PER_SEC;
 }
 
-/* -- Directories ------------------------------------------------------------------------------- */
-
-static int frozen_by_someone(const struct admission *a, const char *origin)
-{
-        _cleanup_close_ int fd = cgroup_open(a->engine->root_fd, origin);
-
-        /* The root has no such file, and cannot be frozen. */
-        return fd >= 0 && cgroup_is_frozen(fd) > 0;
-}
-
-static int berth_open(struct berth *b, int parent_fd, const char *name)
-{
-        b->dir_fd = cgroup_make(parent_fd, name);
-        if (b->dir_fd < 0)
-                return b->dir_fd;
-        point("admit.mkdir");
-        return 0;
-}
-
-/* Nobody is attached before the origin is written. */
-static int berth_mark(struct berth *b)
-{
-        int r = cgroup_mark_set(b->dir_fd, CGROUP_MARK_ORIGIN, b->origin);
-
-        if (r < 0)
-                return r;
-        point("admit.origin");
-        b->procs_fd = openat(b->dir_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
-        return b->procs_fd < 0 ? -errno : 0;
-}
-
-static int berth_new(struct admission *a, const char *origin, struct berth **ret)
-{
-        struct berth *grown = reallocarray(a->berths, a->n_berths + 1, sizeof(*grown)), *b;
-
-        if (!grown)
-                return -ENOMEM;
-        a->berths = grown;
-        b = grown + a->n_berths;
-        *b = (struct berth){ .origin = strdup(origin), .dir_fd = -EBADF, .procs_fd = -EBADF };
-        if (!b->origin)
-                return -ENOMEM;
-        a->n_berths++;
-        b->left_out = frozen_by_someone(a, origin);
-        *ret = b;
-        return 0;
-}
-
-/* The place for processes that come from this origin. */
-static int berth_for(struct admission *a, const char *origin, struct berth **ret)
-{
-        struct berth *b;
-        char name[16];
-        int r;
-
-        for (size_t i = 0; i < a->n_berths; i++) {
-                if (strcmp(a->berths[i].origin, origin) == 0) {
-                        *ret = a->berths + i;
-                        return 0;
-                }
-        }
-
-        r = berth_new(a, origin, &b);
-        if (r < 0 || b->left_out) {
-                *ret = b;
-                return r;
-        }
-        snprintf(name, sizeof(name), "o%zu", a->n_berths - 1);
-        r = berth_open(b, a->berths[0].dir_fd, name);
-        if (r >= 0)
-                r = berth_mark(b);
-        *ret = b;
-        return r;
-}
-
-static void mark_since(int dir_fd)
-{
-        struct timespec ts;
-        char text[32];
-
-        (void) clock_gettime(CLOCK_REALTIME, &ts);
-        snprintf(text, sizeof(text), "%llu",
-                 (unsigned long long) ts.tv_sec * USEC_PER_SEC +
-                         (unsigned long long) ts.tv_nsec / NSEC_PER_USEC);
-        (void) cgroup_mark_set(dir_fd, CGROUP_MARK_SINCE, text);
-}
-
-/* Make the subject's own directory. A name that is taken is that of a tree whose root has ended and whose pid
- * has been used again. */
-static int make_directory(struct admission *a, const char *origin)
-{
-        hobble_subject *s = a->subject;
-        struct berth *b;
-        char text[64];
-        int r;
-
-        r = berth_new(a, origin, &b);
-        if (r < 0)
-                return r;
-        if (b->left_out) {
-                a->reason = "is in a cgroup that someone else has frozen";
-                return -EAGAIN;
-        }
-
-        snprintf(s->name, sizeof(s->name), "%d", s->pid);
-        for (unsigned i = 2; faccessat(s->tarpit->dir_fd, s->name, F_OK, 0) == 0; i++)
-                snprintf(s->name, sizeof(s->name), "%d-%u", s->pid, i);
-        if (asprintf(&a->path, "%s/%s/%s", a->engine->pit_path, s->tarpit->name, s->name) < 0) {
-                a->path = NULL;
-                return -ENOMEM;
-        }
-        r = berth_open(b, s->tarpit->dir_fd, s->name);
-        if (r < 0)
-                return r;
-
-        mark_since(b->dir_fd);
-        snprintf(text, sizeof(text), "%d %llu", s->pid, (unsigned long long) s->start_time);
-        (void) cgroup_mark_set(b->dir_fd, CGROUP_MARK_ROOT, text);
-        return berth_mark(b);
-}
-
 /* -- The tree's host --------------------------------------------------------------------------- */
-
-/* The cgroup that a process is in. One whose leader has exited is where its other threads are. Returns 0;
- * -ESRCH: it has ended, or is a zombie. */
-static int locate(const struct hobble_process *p, char *path, size_t size)
-{
-        pid_t tid;
-
-        if (p->state != 'Z' && p->state != 'X')
-                return cgroup_of_process(p->pid, path, size);
-        return process_live_thread(p->pid, &tid) < 0 ? -ESRCH : cgroup_of_thread(p->pid, tid, path, size);
-}
 
 static int write_pid(struct admission *a, const struct berth *b, pid_t pid)
 {
@@ -246,32 +104,81 @@ static void look_at_priority(struct admission *a, pid_t pid)
                      });
 }
 
+/* Whether the process is hobbled already, or is a guard. */
+static bool is_taken(struct admission *a, const char *path)
+{
+        const hobble_engine *e = a->engine;
+        char dir[CGROUP_PATH_MAX], origin[CGROUP_PATH_MAX];
+        int n = subject_mark_find(e->root_fd, path, CGROUP_MARK_ORIGIN, origin, sizeof(origin));
+
+        if (n == 0 && !path_is_in_home(path) && !path_is_beneath(path, e->pit_path))
+                return false;
+        snprintf(dir, sizeof(dir), "%.*s", n, path);
+        a->reason = path_is_beneath(path, e->pit_path) || nest_is_named(dir, e->instance)
+                            ? "is part of another subject"
+                            : "is hobbled by another instance";
+        return true;
+}
+
+/* Whether it is its parent who has to be told of, where p is left out. */
+static bool is_beneath_part(const struct hobble_process *p, const char *origin)
+{
+        char path[CGROUP_PATH_MAX];
+        struct hobble_process parent;
+
+        return hobble_process_read(p->parent, &parent) >= 0 &&
+               process_cgroup(&parent, path, sizeof(path)) >= 0 && placement_same_unit(origin, path);
+}
+
+/* Tell of the topmost process of what is left out, once. */
+static void tell_part(struct admission *a, const struct hobble_process *p, const char *origin)
+{
+        char where[CGROUP_PATH_MAX], text[CGROUP_PATH_MAX + 64];
+        size_t n = placement_unit(origin) ?: strlen(origin);
+        pid_t *grown;
+
+        for (size_t i = 0; i < a->n_parts; i++)
+                if (a->parts[i] == p->pid)
+                        return;
+        if (is_beneath_part(p, origin))
+                return;
+
+        grown = reallocarray(a->parts, a->n_parts + 1, sizeof(*grown));
+        if (!grown)
+                return;
+        a->parts = grown;
+        grown[a->n_parts++] = p->pid;
+        snprintf(text, sizeof(text), "is left in a unit of its own, %s",
+                 escape_text(origin, n, where, sizeof(where)));
+        subject_tell(a->subject,
+                     (struct hobble_event){ .kind = HOBBLE_EVENT_PART, .pid = p->pid, .text = text });
+}
+
 /* Where p goes. Returns 1, 0 where it is in already or stays where it is, or a negative errno. */
 static int find_berth(struct admission *a, const struct hobble_process *p, struct berth **ret)
 {
-        bool root = p->pid == a->subject->pid && a->n_berths == 0;
+        bool root = p->pid == a->subject->pid && a->berths.n == 0;
         char origin[CGROUP_PATH_MAX];
         int r;
 
-        r = locate(p, origin, sizeof(origin));
+        r = process_cgroup(p, origin, sizeof(origin));
         if (r < 0)
                 return r == -ESRCH ? 0 : r;
         if (!root && protection_of_process(a->engine, p, NULL) < 0)
                 return 0;
-        if (path_is_beneath(origin, a->engine->pit_path) || path_is_in_home(origin)) {
-                a->reason = path_is_beneath(origin, a->engine->pit_path) ? "is part of another subject"
-                                                                         : "is hobbled by another instance";
+        if (is_taken(a, origin))
                 return root ? -EBUSY : 0;
-        }
 
         if (root)
-                r = make_directory(a, origin);
+                r = berths_begin(&a->berths, origin, &a->reason);
         else
-                r = berth_for(a, origin, ret);
+                r = berths_find(&a->berths, p, origin, ret);
         if (r < 0)
                 return r;
         if (root)
-                *ret = a->berths;
+                *ret = a->berths.berth;
+        if ((*ret)->elsewhere)
+                tell_part(a, p, origin);
         return !(*ret)->left_out;
 }
 
@@ -279,7 +186,7 @@ static int find_berth(struct admission *a, const struct hobble_process *p, struc
  * there when the admission began; those of the same tick are left to a sweep. */
 static bool is_meant(const struct admission *a, const struct hobble_process *p, bool gathered)
 {
-        if (a->n_berths == 0)
+        if (a->berths.n == 0)
                 return p->start_time == a->subject->start_time;
         return !gathered || p->start_time < a->begun_ticks;
 }
@@ -317,7 +224,7 @@ static int member_children(pid_t tid, int (*fn)(pid_t, void *), void *fn_userdat
         char path[CGROUP_PATH_MAX];
 
         /* It was a member when it was listed; who has its id now may be somebody else. */
-        if (cgroup_of_process(tid, path, sizeof(path)) < 0 || !path_is_beneath(path, a->path))
+        if (cgroup_of_process(tid, path, sizeof(path)) < 0 || !path_is_beneath(path, a->berths.path))
                 return 0;
         return process_for_each_child_of_thread(tid, fn, fn_userdata);
 }
@@ -326,10 +233,9 @@ static int members(int (*fn)(pid_t, void *), void *fn_userdata, void *userdata)
 {
         struct admission *a = userdata;
 
-        for (size_t i = 0; i < a->n_berths; i++) {
-                int r = a->berths[i].left_out
-                                ? 0
-                                : cgroup_for_each_id(a->berths[i].dir_fd, "cgroup.threads", fn, fn_userdata);
+        for (size_t i = 0; i < a->berths.n; i++) {
+                const struct berth *b = a->berths.berth + i;
+                int r = b->left_out ? 0 : cgroup_for_each_id(b->dir_fd, "cgroup.threads", fn, fn_userdata);
 
                 if (r != 0)
                         return r;
@@ -344,9 +250,9 @@ static int freeze_members(bool freeze, void *userdata)
 
         if (freeze && !engine_may_freeze(a->engine))
                 return -EPERM;
-        r = cgroup_freeze(a->berths[0].dir_fd, freeze);
+        r = cgroup_freeze(a->berths.berth[0].dir_fd, freeze);
         if (freeze && !engine_may_freeze(a->engine)) {
-                (void) cgroup_freeze(a->berths[0].dir_fd, false);
+                (void) cgroup_freeze(a->berths.berth[0].dir_fd, false);
                 return -EPERM;
         }
         return r;
@@ -405,7 +311,7 @@ static void step_cgroup(hobble_subject *s)
                 r = cgroup_mark_set(fd, CGROUP_MARK_TARGET, s->in_place->path);
         if (r >= 0) {
                 point("admit.target");
-                mark_since(fd);
+                berth_mark_since(fd);
                 if (subject_sample(s, &base) >= 0) {
                         snprintf(text, sizeof(text), "%llu", (unsigned long long) base.cpu_usec);
                         (void) cgroup_mark_set(fd, CGROUP_MARK_BASE, text);
@@ -439,8 +345,8 @@ void admission_step(hobble_subject *s, uint64_t deadline_usec)
                 worker_enqueue(&a->engine->worker, s);
                 return;
         }
-        if (r < 0 && a->n_berths > 0 && a->berths[0].dir_fd >= 0 &&
-            cgroup_is_populated(a->berths[0].dir_fd) > 0) {
+        if (r < 0 && a->berths.n > 0 && a->berths.berth[0].dir_fd >= 0 &&
+            cgroup_is_populated(a->berths.berth[0].dir_fd) > 0) {
                 /* Only part of the tree is in: it goes home again. */
                 s->end_error = r;
                 hobble_subject_release(s);

@@ -45,6 +45,22 @@ int cgroup_remove(int dir_fd, const char *name)
         return 0;
 }
 
+static int remove_child(int dir_fd, const char *name, _unused_ void *userdata)
+{
+        (void) cgroup_remove(dir_fd, name);
+        return 0;
+}
+
+int cgroup_remove_all(int dir_fd, const char *name)
+{
+        _cleanup_close_ int fd = cgroup_open(dir_fd, name);
+
+        if (fd < 0)
+                return cgroup_is_gone(fd) ? 0 : fd;
+        (void) cgroup_for_each_child(fd, remove_child, NULL);
+        return cgroup_remove(dir_fd, name);
+}
+
 bool cgroup_is_ours(int dir_fd)
 {
         struct stat st;

@@ -19,7 +19,7 @@
 
 /* The marks, extended attributes of a subject's directory (see rescue.h). */
 #define CGROUP_MARK_ORIGIN "user.hobble.origin"     /* path of the cgroup that the members came from */
-#define CGROUP_MARK_TARGET "user.hobble.target"     /* in place: path of the cgroup that is frozen */
+#define CGROUP_MARK_TARGET "user.hobble.target"     /* of a stand-in: path of the cgroup that is frozen */
 #define CGROUP_MARK_INSTANCE "user.hobble.instance" /* whose home, or whose target, it is */
 #define CGROUP_MARK_ROOT "user.hobble.root"         /* "PID START_TIME" of the tree's root */
 #define CGROUP_MARK_SINCE "user.hobble.since"       /* CLOCK_REALTIME of the admission, in microseconds */
@@ -41,6 +41,9 @@ int cgroup_make(int dir_fd, const char *name);
 
 /* Remove an empty directory. Gone is fine. -EBUSY: it has members or children. */
 int cgroup_remove(int dir_fd, const char *name);
+
+/* The same, with the empty directories right beneath it. */
+int cgroup_remove_all(int dir_fd, const char *name);
 
 /* Whether the directory belongs to the user that this process acts as: only then is a mark on it believed. */
 bool cgroup_is_ours(int dir_fd);

@@ -53,6 +53,8 @@ struct hobble_engine {
         struct fdcache fds;
         struct protection protection;
 
+        unsigned nests; /* nested directories made: the last one's number */
+
         struct ilist tarpits; /* of hobble_tarpit.in_engine */
         unsigned subjects;    /* in all of them */
         unsigned cpus;

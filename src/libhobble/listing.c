@@ -7,6 +7,7 @@
 #include "hobble.h"
 #include "instances.h"
 #include "macro.h"
+#include "nest.h"
 #include "process.h"
 #include "rescue.h"
 
@@ -93,23 +94,24 @@ static int on_subject(int tarpit_fd, const char *name, void *userdata)
         _cleanup_close_ int fd = cgroup_open(tarpit_fd, name), target_fd = -EBADF;
         char target[CGROUP_PATH_MAX];
         struct hobble_process process;
-        bool in_place;
+        bool in_place = false;
         uint64_t base;
+        int dir_fd = fd;
 
         if (fd < 0)
                 return 0;
-        in_place = cgroup_mark_get(fd, CGROUP_MARK_TARGET, target, sizeof(target)) > 0;
-        if (in_place) {
-                target_fd = cgroup_open(l->root_fd, target);
+        if (cgroup_mark_get(fd, CGROUP_MARK_TARGET, target, sizeof(target)) > 0) {
+                in_place = !nest_is_named(target, e.instance);
+                dir_fd = target_fd = cgroup_open(l->root_fd, target);
                 if (target_fd < 0)
                         return 0;
         }
 
         e.subject = in_place ? target : name;
-        look_at_process(&e, in_place ? target_fd : fd, fd, &process);
-        e.state = state_of(in_place ? target_fd : fd, in_place);
+        look_at_process(&e, dir_fd, fd, &process);
+        e.state = state_of(dir_fd, in_place);
         base = number_mark(fd, CGROUP_MARK_BASE);
-        e.cpu_usec = usage_of(in_place ? target_fd : fd);
+        e.cpu_usec = usage_of(dir_fd);
         e.cpu_usec -= MIN(e.cpu_usec, base);
         e.since_usec = number_mark(fd, CGROUP_MARK_SINCE);
         return l->fn(&e, l->userdata);

@@ -11,6 +11,13 @@
 
 #include "cgroup.h"
 
+/* Whether path has a name in it as homes and nested directories have: for nearly all that is the answer. */
+bool subject_is_likely(const char *path);
+
+/* A mark of the subject that has the cgroup at path: of the nearest directory at or above it that bears it
+ * and is ours. Returns how much of path names that directory, 0: nobody hobbled it. */
+int subject_mark_find(int root_fd, const char *path, const char *mark, char *buf, size_t size);
+
 /* The way home of the members of one directory (not of its children), done in steps. */
 struct restore {
         int root_fd;                /* borrowed */

@@ -4,6 +4,7 @@
 #include "cgroup.h"
 #include "engine.h"
 #include "macro.h"
+#include "origin.h"
 #include "process.h"
 
 #include <linux/magic.h>
@@ -157,7 +158,8 @@ int protection_of_cgroup(const hobble_engine *e, int dir_fd, char *ret_path, siz
                 return -EPERM;
 
         if (path_is_in_home(ret_path) || path_is_beneath(e->pit_path, ret_path) ||
-            path_is_beneath(ret_path, e->pit_path) || path_is_beneath("/" HOME_SERVICE_PATH, ret_path))
+            path_is_beneath(ret_path, e->pit_path) || path_is_beneath("/" HOME_SERVICE_PATH, ret_path) ||
+            subject_mark_find(e->root_fd, ret_path, CGROUP_MARK_ORIGIN, path, sizeof(path)) > 0)
                 return -ELOOP;
         for (size_t i = 0; i <= e->protection.n_ancestors; i++) {
                 pid_t pid =

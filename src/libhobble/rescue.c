@@ -4,6 +4,7 @@
 #include "cgroup.h"
 #include "clock.h"
 #include "macro.h"
+#include "nest.h"
 #include "origin.h"
 
 #include <fcntl.h>
@@ -13,46 +14,71 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* Open the cgroup that a stand-in names, if it is still the one that the instance marked. */
-static int open_target(const struct rescue *r, int stand_in_fd)
+/* What a directory in a tarpit stands for. */
+struct found {
+        enum { FOUND_TREE, FOUND_NESTED, FOUND_IN_PLACE } kind;
+        int fd;        /* the directory in the tarpit */
+        int target_fd; /* what it is a stand-in for, where that is there, is ours, and bears the mark */
+        int error;     /* of the look at it, where a later one may be better */
+        char path[CGROUP_PATH_MAX]; /* of the target */
+};
+
+static void found_done(struct found *f)
 {
-        _cleanup_close_ int fd = -EBADF;
-        char path[CGROUP_PATH_MAX], instance[128];
+        f->fd = close_fd(f->fd);
+        f->target_fd = close_fd(f->target_fd);
+}
+
+/* Open the cgroup in place, if it is still the one that the instance marked. */
+static int open_in_place(const struct rescue *r, const char *path)
+{
+        _cleanup_close_ int fd = nest_open(r->root_fd, path);
+        char instance[128];
         int k;
 
-        k = cgroup_mark_get(stand_in_fd, CGROUP_MARK_TARGET, path, sizeof(path));
-        if (k < 0)
-                return k;
-        fd = cgroup_open(r->root_fd, path);
         if (fd < 0)
                 return fd;
-        if (!cgroup_is_ours(fd))
-                return -EPERM;
         k = cgroup_mark_get(fd, CGROUP_MARK_INSTANCE, instance, sizeof(instance));
         if (k < 0)
                 return k;
         return strcmp(instance, r->instance) == 0 ? TAKE_FD(fd) : -ENODATA;
 }
 
-int rescue_target(const struct rescue *r, int stand_in_fd)
+static void look_at_target(const struct rescue *r, struct found *f)
 {
-        _cleanup_close_ int fd = open_target(r, stand_in_fd);
-        int k;
-
-        if (fd < 0)
-                return fd == -ENODATA || fd == -EPERM || cgroup_is_gone(fd) ? 0 : fd;
-
-        k = cgroup_freeze(fd, false);
-        if (k >= 0 && !r->keep_marks)
-                k = cgroup_mark_clear(fd, CGROUP_MARK_INSTANCE);
-        return k >= 0 ? 1 : cgroup_is_gone(k) ? 0 : k;
+        f->target_fd = f->kind == FOUND_NESTED ? nest_open(r->root_fd, f->path) : open_in_place(r, f->path);
+        if (f->target_fd < 0 && f->target_fd != -ENODATA && f->target_fd != -EPERM &&
+            !cgroup_is_gone(f->target_fd))
+                f->error = f->target_fd;
 }
 
-static bool is_stand_in(int dir_fd)
+/* Returns false where it is nothing of ours; found_done() is due in either case. */
+static bool look_at(const struct rescue *r, int tarpit_fd, const char *name, struct found *f)
 {
-        char path[CGROUP_PATH_MAX];
+        f->kind = FOUND_TREE;
+        f->target_fd = -EBADF;
+        f->error = 0;
+        f->fd = cgroup_open(tarpit_fd, name);
+        if (f->fd < 0 || !cgroup_is_ours(f->fd))
+                return false;
+        if (cgroup_mark_get(f->fd, CGROUP_MARK_TARGET, f->path, sizeof(f->path)) <= 0)
+                return true;
+        f->kind = nest_is_named(f->path, r->instance) ? FOUND_NESTED : FOUND_IN_PLACE;
+        look_at_target(r, f);
+        return true;
+}
 
-        return cgroup_mark_get(dir_fd, CGROUP_MARK_TARGET, path, sizeof(path)) > 0;
+/* Thaw a cgroup in place. Returns 1: thawed, 0: there was nothing to do, or a negative errno. */
+static int thaw_in_place(const struct rescue *r, const struct found *f)
+{
+        int k;
+
+        if (f->target_fd < 0)
+                return f->error;
+        k = cgroup_freeze(f->target_fd, false);
+        if (k >= 0 && !r->keep_marks)
+                k = cgroup_mark_clear(f->target_fd, CGROUP_MARK_INSTANCE);
+        return k >= 0 ? 1 : cgroup_is_gone(k) ? 0 : k;
 }
 
 /* Each write to the hierarchy takes one lock of the whole host, which tasks of ordinary priority hold too: on
@@ -70,14 +96,14 @@ static void thaw(int dir_fd)
 static int thaw_subject(int tarpit_fd, const char *name, void *userdata)
 {
         struct rescue *r = userdata;
-        _cleanup_close_ int fd = cgroup_open(tarpit_fd, name);
+        _cleanup_(found_done) struct found f;
 
-        if (fd < 0 || !cgroup_is_ours(fd))
+        if (!look_at(r, tarpit_fd, name, &f))
                 return 0;
-        if (is_stand_in(fd))
-                (void) rescue_target(r, fd);
-        else
-                thaw(fd);
+        if (f.kind == FOUND_IN_PLACE)
+                (void) thaw_in_place(r, &f);
+        else if (f.kind == FOUND_TREE || f.target_fd >= 0)
+                thaw(f.kind == FOUND_TREE ? f.fd : f.target_fd);
         return 0;
 }
 
@@ -113,15 +139,28 @@ static int restore_child(int subject_fd, const char *name, void *userdata)
         return 0;
 }
 
+static bool has_origin(int dir_fd)
+{
+        char path[CGROUP_PATH_MAX];
+
+        return cgroup_mark_get(dir_fd, CGROUP_MARK_ORIGIN, path, sizeof(path)) > 0;
+}
+
 static int restore_subject(int tarpit_fd, const char *name, void *userdata)
 {
-        _cleanup_close_ int fd = cgroup_open(tarpit_fd, name);
+        struct rescue *r = userdata;
+        _cleanup_(found_done) struct found f;
+        int fd;
 
-        if (fd < 0 || !cgroup_is_ours(fd) || is_stand_in(fd))
+        if (!look_at(r, tarpit_fd, name, &f) || f.kind == FOUND_IN_PLACE)
+                return 0;
+        fd = f.kind == FOUND_TREE ? f.fd : f.target_fd;
+        /* Nobody was attached to a nested one before its origin was written. */
+        if (fd < 0 || (f.kind == FOUND_NESTED && !has_origin(fd)))
                 return 0;
         /* It counts as populated for as long as one of its children is. */
-        (void) cgroup_for_each_child(fd, restore_child, userdata);
-        restore_members(userdata, fd);
+        (void) cgroup_for_each_child(fd, restore_child, r);
+        restore_members(r, fd);
         return 0;
 }
 
@@ -134,36 +173,40 @@ static int restore_tarpit(int pit_fd, const char *name, void *userdata)
         return 0;
 }
 
-static int remove_child(int subject_fd, const char *name, _unused_ void *userdata)
+/* Returns 1: done, 0: there was nothing to do, or a negative errno: it has to stay. */
+static int remove_target(const struct rescue *r, const struct found *f)
 {
-        (void) cgroup_remove(subject_fd, name);
-        return 0;
+        int k;
+
+        if (f->kind == FOUND_IN_PLACE)
+                return thaw_in_place(r, f);
+        if (f->target_fd < 0)
+                return f->error;
+        k = nest_remove(r->root_fd, f->path);
+        /* Who is in there without an origin is not from us. */
+        return k < 0 && has_origin(f->target_fd) ? k : 1;
 }
 
 static int remove_subject(int tarpit_fd, const char *name, void *userdata)
 {
         struct rescue *r = userdata;
-        _cleanup_close_ int fd = cgroup_open(tarpit_fd, name);
-        bool stand_in;
+        _cleanup_(found_done) struct found f;
 
-        if (fd < 0 || !cgroup_is_ours(fd))
+        if (!look_at(r, tarpit_fd, name, &f))
                 return 0;
-        stand_in = is_stand_in(fd);
-        if (stand_in) {
-                int k = rescue_target(r, fd);
+        if (f.kind != FOUND_TREE) {
+                int k = remove_target(r, &f);
 
                 r->subjects += k > 0;
                 r->left += k < 0;
-                if (k < 0 || r->keep_marks)
+                if (k < 0 || (f.kind == FOUND_IN_PLACE && r->keep_marks))
                         return 0;
-        } else {
-                (void) cgroup_for_each_child(fd, remove_child, NULL);
         }
 
-        if (cgroup_remove(tarpit_fd, name) < 0)
+        if (cgroup_remove_all(tarpit_fd, name) < 0)
                 r->left++;
         else
-                r->subjects += !stand_in;
+                r->subjects += f.kind == FOUND_TREE;
         return 0;
 }
 

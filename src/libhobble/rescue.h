@@ -10,9 +10,15 @@
  *           guard/                  the guard's leaf
  *           pit/TARPIT/SUBJECT/     a process tree: members of the root's origin (mark: origin)
  *                      oN/          its members of another origin (mark: origin)
- *           pit/TARPIT/SUBJECT/     a cgroup in place: an empty stand-in (mark: target)
+ *           pit/TARPIT/SUBJECT/     a nested tree, a cgroup in place: an empty stand-in (mark: target)
  *
- * A cgroup that is hobbled in place bears the mark "instance" while it may be frozen by that instance. All is
+ * What a stand-in names lies outside of the home:
+ *
+ *         …/hobbled-INSTANCE-N/     a nested tree (nest.h): members of the root's origin (mark: origin)
+ *           oN/                     its members of another origin (mark: origin)
+ *         …                         a cgroup that is hobbled in place (mark: instance, while it may be frozen)
+ *
+ * A stand-in is there, and names the other, before that one is made or marked, and goes after it. All is
  * believed only where it belongs to the user that this process acts as.
  *
  * The home of a guard that is a service of its own is the cgroup of that unit, which systemd makes and
@@ -47,10 +53,6 @@ int rescue_round(struct rescue *r, int home_fd);
 /* Rounds until nothing is left, at most for limit_usec. With keep_marks, subjects in place do not count as
  * left. */
 int rescue_all(struct rescue *r, int home_fd, uint64_t limit_usec);
-
-/* Thaw the cgroup in place that the stand-in names, where it bears the instance's mark. Returns 1: thawed, 0:
- * there was nothing to do, or a negative errno. */
-int rescue_target(const struct rescue *r, int stand_in_fd);
 
 /* Whether the directory is the instance's home: made by an engine of this user's. */
 bool home_is_one(int dir_fd, const char *instance);

@@ -6,6 +6,7 @@
 #include "file.h"
 #include "in-place.h"
 #include "macro.h"
+#include "nest.h"
 #include "points.h"
 #include "process.h"
 #include "release.h"
@@ -45,6 +46,7 @@ hobble_subject *subject_free(hobble_subject *s)
         s->admission = admission_free(s->admission);
         s->release = release_free(s->release);
         s->in_place = in_place_free(s->in_place);
+        free(s->nest);
         free(s);
         return NULL;
 }
@@ -103,7 +105,7 @@ void subject_go_live(hobble_subject *s, unsigned processes, int pid_fd)
         /* A tree's cgroup is new: its counters were 0 when it was made. */
         r = s->in_place ? subject_sample(s, &base) : 0;
         if (r >= 0)
-                r = planner_add(t->planner, &s->plan, &base, s->in_place, clock_now());
+                r = planner_add(t->planner, &s->plan, &base, subject_is_outside(s), clock_now());
         if (r < 0) {
                 close_fd(pid_fd);
                 if (cgroup_is_gone(r)) {
@@ -141,37 +143,28 @@ void subject_gone(hobble_subject *s)
 
 int subject_open(const hobble_subject *s)
 {
-        return cgroup_open(s->tarpit->dir_fd, s->name);
-}
-
-static int remove_child(int dir_fd, const char *name, _unused_ void *userdata)
-{
-        (void) cgroup_remove(dir_fd, name);
-        return 0;
+        return s->nest ? nest_open(s->tarpit->engine->root_fd, s->nest)
+                       : cgroup_open(s->tarpit->dir_fd, s->name);
 }
 
 int subject_remove_directory(hobble_subject *s)
 {
-        _cleanup_close_ int fd = -EBADF;
+        int r = s->nest ? nest_remove(s->tarpit->engine->root_fd, s->nest) : 0;
 
-        if (!s->name[0])
-                return 0;
-        fd = subject_open(s);
-        if (fd < 0)
-                return cgroup_is_gone(fd) ? 0 : fd;
-        (void) cgroup_for_each_child(fd, remove_child, NULL);
-        return cgroup_remove(s->tarpit->dir_fd, s->name);
+        /* The stand-in last: whoever rescues finds the other by it. */
+        return r < 0 || !s->name[0] ? r : cgroup_remove_all(s->tarpit->dir_fd, s->name);
 }
 
 /* An open control file of the subject's cgroup. */
 static int control(hobble_subject *s, struct fdslot *slot, const char *file, int flags)
 {
-        char path[64];
+        hobble_engine *e = s->tarpit->engine;
+        char path[CGROUP_PATH_MAX + 32];
 
         if (s->in_place)
-                return fdcache_open(&s->tarpit->engine->fds, slot, s->in_place->dir_fd, file, flags);
-        snprintf(path, sizeof(path), "%s/%s", s->name, file);
-        return fdcache_open(&s->tarpit->engine->fds, slot, s->tarpit->dir_fd, path, flags);
+                return fdcache_open(&e->fds, slot, s->in_place->dir_fd, file, flags);
+        snprintf(path, sizeof(path), "%s/%s", s->nest ? s->nest + 1 : s->name, file);
+        return fdcache_open(&e->fds, slot, s->nest ? e->root_fd : s->tarpit->dir_fd, path, flags);
 }
 
 static int write_freeze(hobble_subject *s, bool freeze)

@@ -31,19 +31,27 @@ struct hobble_subject {
         pid_t pid; /* root of the tree, 0 in place */
         uint64_t start_time;
         void *userdata;
-        char name[24]; /* of its directory in the tarpit */
+        char name[24]; /* of its directory in the tarpit, which is a stand-in where it lies outside */
+        enum hobble_placement placement; /* of a tree, as asked for */
+        char *nest;                      /* a tree: path of its nested directory, NULL: it is in the pit */
 
         struct ilist_link in_tarpit, work, unwatched;
         int pid_fd; /* watch's */
         struct fdslot freeze, usage, pressure;
         uint64_t wait_usec; /* as last read from io.pressure */
 
-        struct in_place *in_place;   /* NULL: a tree in the pit */
+        struct in_place *in_place;   /* NULL: a tree */
         struct admission *admission; /* while it lasts */
         struct release *release;     /* likewise */
         int end_error;               /* what the release that goes on came from, 0: it was asked for */
         struct event_node end;
 };
+
+/* Whether its cgroup lies outside of the tarpit's directory. */
+static inline bool subject_is_outside(const hobble_subject *s)
+{
+        return s->in_place || s->nest;
+}
 
 /* A subject that waits for its admission. Returns 0 or -ENOMEM. */
 int subject_new(hobble_subject **ret, hobble_tarpit *tarpit, void *userdata);
@@ -71,8 +79,9 @@ int subject_freeze(hobble_subject *s, bool freeze);
 /* Read its counters. -ENODEV, -ENOENT: gone. */
 int subject_sample(hobble_subject *s, struct planner_sample *ret);
 
-/* Open its directory in the tarpit. */
+/* Open its directory: in the tarpit, where it is nested, or the stand-in of a cgroup in place. */
 int subject_open(const hobble_subject *s);
 
-/* Remove its directory with what is beneath, empty of processes. Returns 0 or a negative errno. */
+/* Remove its directory with what is beneath, empty of processes, and its stand-in. Returns 0 or a negative
+ * errno. */
 int subject_remove_directory(hobble_subject *s);

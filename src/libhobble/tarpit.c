@@ -74,7 +74,8 @@ static void freeze_all(hobble_tarpit *t, bool freeze)
                 hobble_subject *s = CONTAINER_OF(k, hobble_subject, in_tarpit);
 
                 next = k->next;
-                if (s->in_place && s->state == SUBJECT_LIVE && cgroup_is_gone(subject_freeze(s, freeze)))
+                if (subject_is_outside(s) && s->state == SUBJECT_LIVE &&
+                    cgroup_is_gone(subject_freeze(s, freeze)))
                         subject_gone(s);
         }
 }
@@ -132,7 +133,7 @@ void tarpit_thaw_all(hobble_tarpit *t)
         for (struct ilist_link *k = t->subjects.first; k; k = k->next) {
                 hobble_subject *s = CONTAINER_OF(k, hobble_subject, in_tarpit);
 
-                if (s->state == SUBJECT_LIVE && (s->plan.frozen || s->in_place))
+                if (s->state == SUBJECT_LIVE && (s->plan.frozen || subject_is_outside(s)))
                         (void) subject_freeze(s, false);
         }
         planner_thawed_all(t->planner, clock_now());
@@ -298,8 +299,8 @@ _public_ int hobble_tarpit_add_tree(hobble_tarpit *t, pid_t pid, uint64_t start_
         hobble_subject *s;
         int r;
 
-        if (placement == HOBBLE_PLACEMENT_NESTED)
-                return -EOPNOTSUPP;
+        if ((unsigned) placement >= HOBBLE_PLACEMENT_MAX)
+                return -EINVAL;
         r = engine_may_admit(t->engine);
         if (r >= 0)
                 r = hobble_engine_may_hobble(t->engine, pid, NULL);
@@ -317,6 +318,7 @@ _public_ int hobble_tarpit_add_tree(hobble_tarpit *t, pid_t pid, uint64_t start_
                 return r;
         s->pid = p.pid;
         s->start_time = start_time ?: p.start_time;
+        s->placement = placement;
         r = admission_new_tree(&s->admission, s, pid_fd);
         if (r < 0) {
                 subject_discard(s);

@@ -31,6 +31,13 @@ def trees():
     return victims
 
 
+def nested():
+    victims = failopen.Victims()
+    victims.tree("x.scope", "x.scope/b", "x.scope/b")
+    victims.sleepers(2, "y.scope")
+    return victims
+
+
 def in_place():
     victims = failopen.Victims()
     victims.place("p/one", 1)
@@ -81,6 +88,8 @@ def ended_at(victims, place, number, times):
         failopen.wait_end(hobbled)
         for path in victims.in_place:
             h.check(not h.marks(path), f"{place}, time {number}: a mark is left on {path}")
+        left = [d for d, _, _ in os.walk(h.OWN) if os.path.basename(d).startswith("hobbled-")]
+        h.equal([], left, f"{place}, time {number}: directories that are left")
     return passed
 
 
@@ -108,13 +117,18 @@ def sigkill_at_each_place_of_a_tree():
 
 
 @h.test
+def sigkill_at_each_place_of_a_nested_tree():
+    _passed.update(ended_everywhere(nested()))
+
+
+@h.test
 def sigkill_at_each_place_in_place():
     _passed.update(ended_everywhere(in_place()))
 
 
 @h.test
 def no_place_was_left_out():
-    h.check(_passed, "the tests before this one have run") if _passed else h.skip("needs the two tests before it")
+    h.check(_passed, "the tests before this one have run") if _passed else h.skip("needs the tests before it")
     h.equal([], sorted(set(places()) - _passed), "places that nobody came to")
 
 
