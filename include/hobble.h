@@ -192,7 +192,8 @@ int hobble_tarpit_set_duty(hobble_tarpit *tarpit, const struct hobble_duty *duty
  * is field 22 of /proc/PID/stat, so that a reused pid is not mistaken for the process that was meant; 0:
  * whoever has the pid now. The work is done from the loop; HOBBLE_EVENT_ADMITTED or _FAILED tells its end.
  * -ESRCH: no such process (any more); -EPERM: see hobble_engine_may_hobble(). FAILED comes with -EBUSY where
- * it is part of another subject or instance, with -EAGAIN where its cgroup is frozen by someone else.
+ * it is part of another subject or instance, with -EAGAIN where its cgroup is frozen by someone else, with
+ * -EPERM where the filter (hobble_options) says no.
  * -EAGAIN at once: the guard's service is not there; HOBBLE_EVENT_GUARD_READY tells when it is.
  *
  * Members that are in a systemd scope or a container stay there where the root is in another one, and so do

@@ -120,14 +120,26 @@ static bool is_taken(struct admission *a, const char *path)
         return true;
 }
 
+/* Whether the caller wants it left alone. */
+static bool is_refused(struct admission *a, const struct hobble_process *p, const char *home)
+{
+        const hobble_engine *e = a->engine;
+        const char *reason = e->filter ? e->filter(a->subject->tarpit, p, home, e->events.userdata) : NULL;
+
+        if (reason && a->berths.n == 0)
+                a->subject->end_text = strdup(reason);
+        return reason;
+}
+
 /* Whether it is its parent who has to be told of, where p is left out. */
-static bool is_beneath_part(const struct hobble_process *p, const char *origin)
+static bool is_beneath_part(struct admission *a, const struct hobble_process *p, const char *origin)
 {
         char path[CGROUP_PATH_MAX];
         struct hobble_process parent;
 
         return hobble_process_read(p->parent, &parent) >= 0 &&
-               process_cgroup(&parent, path, sizeof(path)) >= 0 && placement_same_unit(origin, path);
+               process_cgroup(&parent, path, sizeof(path)) >= 0 && placement_same_unit(origin, path) &&
+               !is_refused(a, &parent, path);
 }
 
 /* Tell of the topmost process of what is left out, once. */
@@ -140,7 +152,7 @@ static void tell_part(struct admission *a, const struct hobble_process *p, const
         for (size_t i = 0; i < a->n_parts; i++)
                 if (a->parts[i] == p->pid)
                         return;
-        if (is_beneath_part(p, origin))
+        if (is_beneath_part(a, p, origin))
                 return;
 
         grown = reallocarray(a->parts, a->n_parts + 1, sizeof(*grown));
@@ -168,6 +180,8 @@ static int find_berth(struct admission *a, const struct hobble_process *p, struc
                 return 0;
         if (is_taken(a, origin))
                 return root ? -EBUSY : 0;
+        if (is_refused(a, p, origin))
+                return root ? -EPERM : 0;
 
         if (root)
                 r = berths_begin(&a->berths, origin, &a->reason);
@@ -281,7 +295,7 @@ static void fail(hobble_subject *s, int error, const char *text)
                                .kind = error == -ESRCH ? HOBBLE_EVENT_GONE : HOBBLE_EVENT_FAILED,
                                .pid = s->pid,
                                .error = error,
-                               .text = text,
+                               .text = s->end_text ?: text,
                        });
 }
 

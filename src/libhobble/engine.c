@@ -320,6 +320,7 @@ static int set_up(hobble_engine *e, sd_event *event, const struct hobble_options
                 return r;
         e->events.handler = o->handler;
         e->events.userdata = o->userdata;
+        e->filter = o->filter;
         e->in_place.engine = e;
         set_up_files(e);
 

@@ -53,7 +53,9 @@ struct hobble_engine {
         struct fdcache fds;
         struct protection protection;
 
-        unsigned nests; /* nested directories made: the last one's number */
+        const char *(*filter)(hobble_tarpit *tarpit, const struct hobble_process *process, const char *home,
+                              void *userdata); /* the caller's; NULL: none. Its userdata is that of events */
+        unsigned nests;                        /* nested directories made: the last one's number */
 
         struct ilist tarpits; /* of hobble_tarpit.in_engine */
         unsigned subjects;    /* in all of them */

@@ -47,6 +47,7 @@ hobble_subject *subject_free(hobble_subject *s)
         s->release = release_free(s->release);
         s->in_place = in_place_free(s->in_place);
         free(s->nest);
+        free(s->end_text);
         free(s);
         return NULL;
 }

@@ -44,6 +44,7 @@ struct hobble_subject {
         struct admission *admission; /* while it lasts */
         struct release *release;     /* likewise */
         int end_error;               /* what the release that goes on came from, 0: it was asked for */
+        char *end_text;              /* likewise: what the caller's filter said; NULL: nothing */
         struct event_node end;
 };
 
