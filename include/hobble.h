@@ -139,6 +139,10 @@ unsigned hobble_engine_subjects(const hobble_engine *engine);
  * where there is no such process. */
 int hobble_engine_may_hobble(const hobble_engine *engine, pid_t pid, const char **ret_reason);
 
+/* The root, as it was named to hobble_tarpit_add_tree(), of the tree of this engine's that the process is a
+ * part of; it may have ended since. -ENOENT: it is in none; -ESRCH: no such process (any more). */
+int hobble_engine_root_of(const hobble_engine *engine, pid_t pid, pid_t *ret_root, uint64_t *ret_start_time);
+
 struct hobble_stats {
         uint64_t looks;          /* wake-ups of tarpit clocks */
         uint64_t samples;        /* usages read */

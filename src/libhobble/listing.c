@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is hobbled, read off the cgroup tree. */
+/* What is hobbled, and where it came from, read off the cgroup tree. */
 
 #include "cgroup.h"
 #include "hierarchy.h"
@@ -8,6 +8,7 @@
 #include "instances.h"
 #include "macro.h"
 #include "nest.h"
+#include "origin.h"
 #include "process.h"
 #include "rescue.h"
 
@@ -145,4 +146,29 @@ _public_ int hobble_list(int (*fn)(const struct hobble_entry *, void *), void *u
         struct listing l = { .root_fd = root_fd, .fn = fn, .userdata = userdata };
 
         return root_fd < 0 ? root_fd : instances_for_each(root_fd, false, on_instance, &l);
+}
+
+_public_ int hobble_process_home(pid_t pid, char *buf, size_t size)
+{
+        char path[CGROUP_PATH_MAX], origin[CGROUP_PATH_MAX];
+        _cleanup_close_ int root_fd = -EBADF;
+        struct hobble_process p;
+        const char *home = path;
+        int r;
+
+        r = hobble_process_read(pid, &p);
+        if (r >= 0)
+                r = process_cgroup(&p, path, sizeof(path));
+        if (r < 0)
+                return r;
+        if (subject_is_likely(path)) {
+                root_fd = hierarchy_open();
+                if (root_fd >= 0 &&
+                    subject_mark_find(root_fd, path, CGROUP_MARK_ORIGIN, origin, sizeof(origin)) > 0)
+                        home = origin;
+        }
+        if (strlen(home) >= size)
+                return -ENAMETOOLONG;
+        strcpy(buf, home);
+        return 0;
 }

@@ -7,6 +7,7 @@
 #include "in-place.h"
 #include "macro.h"
 #include "nest.h"
+#include "origin.h"
 #include "points.h"
 #include "process.h"
 #include "release.h"
@@ -258,4 +259,30 @@ _public_ void *hobble_subject_userdata(const hobble_subject *s)
 _public_ hobble_tarpit *hobble_subject_tarpit(const hobble_subject *s)
 {
         return s->tarpit;
+}
+
+_public_ int hobble_engine_root_of(const hobble_engine *e, pid_t pid, pid_t *ret_root,
+                                   uint64_t *ret_start_time)
+{
+        char path[CGROUP_PATH_MAX], mark[64];
+        unsigned long long start_time;
+        struct hobble_process p;
+        int r, root;
+
+        r = hobble_process_read(pid, &p);
+        if (r >= 0)
+                r = process_cgroup(&p, path, sizeof(path));
+        if (r < 0)
+                return r;
+        r = subject_mark_find(e->root_fd, path, CGROUP_MARK_ROOT, mark, sizeof(mark));
+        if (r == 0)
+                return -ENOENT;
+        path[r] = '\0';
+        if (!path_is_beneath(path, e->pit_path) && !nest_is_named(path, e->instance))
+                return -ENOENT;
+        if (sscanf(mark, "%d %llu", &root, &start_time) != 2)
+                return -ENOENT;
+        *ret_root = root;
+        *ret_start_time = start_time;
+        return 0;
 }
