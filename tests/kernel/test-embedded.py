@@ -1,0 +1,201 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""libhobble in another program than hobbled (victims/embedder.c): placements, the filter, and who belongs where."""
+
+import contextlib
+import itertools
+import os
+import re
+import subprocess
+
+import harness as h
+
+_counter = itertools.count(1)
+
+
+class Embedder:
+    """An engine of this test's own that hobbles some trees."""
+
+    def __init__(self, placement, *pids, refused="-"):
+        self.instance = f"test-{os.getpid()}-embedder-{next(_counter)}"
+        self.home = os.path.join(h.CGROOT, f"hobbled-{self.instance}")
+        self.process = h.spawn([h.program("HOBBLE_EMBEDDER"), placement, self.instance, refused, *map(str, pids)],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.lines = []
+
+    def wait(self, pattern):
+        """Read what it says until a line matches; returns the match."""
+        while True:
+            line = self.process.stdout.readline()
+            h.check(line, f"it ended without {pattern!r}, but said {self.lines}")
+            self.lines.append(line.rstrip("\n"))
+            if found := re.match(pattern, line):
+                return found
+
+    def said(self, pattern):
+        return [line for line in self.lines if re.match(pattern, line)]
+
+    def who_is(self, pid):
+        """Home and root of a process, as the library has it."""
+        self.process.stdin.write(f"{pid}\n")
+        self.process.stdin.flush()
+        found = self.wait(rf"process {pid} (\S+) (\d+)")
+        return found[1], int(found[2])
+
+    def end(self):
+        """Have it release all and end."""
+        self.process.stdin.close()
+        h.equal(0, self.process.wait(10), "its status")
+
+
+@contextlib.contextmanager
+def embedder(*arguments, **options):
+    e = Embedder(*arguments, **options)
+    yield e
+    e.end()
+
+
+def path_of(directory):
+    """A cgroup's path in the hierarchy."""
+    return "/" + os.path.relpath(directory, h.CGROOT)
+
+
+def two_in(*paths):
+    """A shell in one cgroup, and its child, a sleeper, in another. Returns both."""
+    root = h.spawn(["sh", "-c", "sleep 1000 & wait"], paths[0]).pid
+    child = h.wait_until(lambda: h.children(root), 5, "the child is there")[0]
+    h.wait_until(lambda: h.read(f"/proc/{child}/comm") == "sleep\n", 5, "it is a sleep")
+    h.attach(child, paths[1])
+    return root, child
+
+
+# -- Placement ------------------------------------------------------------------------------------------------
+
+@h.test
+def nested_where_it_is_asked_for():
+    path = h.cgroup("plain")
+    root, child = two_in(path, path)
+    with embedder("nested", root) as e:
+        e.wait(rf"admitted {root}")
+        for pid in (root, child):
+            h.equal(f"{path}/hobbled-{e.instance}-1", h.cgroup_of(pid), f"where {pid} is")
+    h.equal([path, path], [h.cgroup_of(root), h.cgroup_of(child)], "where both are")
+    h.equal([], [d for d in h.entries(path) if d.startswith("hobbled")], "directories that are left")
+
+
+@h.test
+def in_the_pit_where_it_is_asked_for():
+    """Also what is in a scope, with what else is in the same one; another scope's stay there."""
+    path, other = h.cgroup("session-1.scope"), h.cgroup("session-2.scope")
+    root, child = two_in(path, h.cgroup("session-1.scope/sub"))
+    stranger, kin = two_in(path, other)
+    with embedder("subtree", root, stranger) as e:
+        e.wait(rf"admitted {root}")
+        e.wait(rf"admitted {stranger}")
+        for pid in (root, child, stranger):
+            h.check(h.cgroup_of(pid).startswith(e.home + "/pit/embedded/"), f"{pid} is in {h.cgroup_of(pid)}")
+        h.equal(other, h.cgroup_of(kin), "where the one of the other scope is")
+        h.equal(1, len(e.said(rf"part {kin} 0 is left in a unit of its own, {path_of(other)}$")), "parts")
+    h.equal(path, h.cgroup_of(root), "where the root is")
+
+
+@h.test
+def nested_where_it_is_a_containers():
+    """In another cgroup namespace."""
+    path = h.cgroup("container")
+    pid = h.spawn(["unshare", "--cgroup", "sh", "-c", h.LOOP], path).pid
+    mine = os.readlink("/proc/self/ns/cgroup")
+    h.wait_until(lambda: os.readlink(f"/proc/{pid}/ns/cgroup") != mine, 5, "it has a namespace of its own")
+    with embedder("auto", pid) as e:
+        e.wait(rf"admitted {pid}")
+        h.equal(path, os.path.dirname(h.cgroup_of(pid)), "where its directory is")
+
+
+@h.test
+def never_nested_at_the_top():
+    pid = h.sleeper(h.CGROOT)
+    with embedder("nested", pid) as e:
+        e.wait(rf"degraded {pid} ")
+        e.wait(rf"admitted {pid}")
+        h.check(h.cgroup_of(pid).startswith(e.home + "/pit/"), f"it is in {h.cgroup_of(pid)}")
+    h.equal(h.CGROOT, h.cgroup_of(pid), "where it is at last")
+
+
+# -- The filter -----------------------------------------------------------------------------------------------
+
+@h.test
+def a_root_is_refused():
+    pid = h.sleeper(h.cgroup("one"))
+    with embedder("auto", pid, refused="sleep") as e:
+        found = e.wait(rf"failed {pid} (-\d+) (.*)")
+        h.equal(("-1", "is exempt: the test says so"), found.groups(), "error and reason")
+        h.equal(h.cgroup("one"), h.cgroup_of(pid), "where it is")
+        h.equal([], [d for d, _, _ in os.walk(e.home) if "root" in h.marks(d)], "subjects")
+        h.equal([f"filter sleep {path_of(h.cgroup('one'))} embedded"], e.said("filter"), "questions")
+
+
+@h.test
+def a_member_is_refused():
+    """It stays where it is, the rest of the tree is taken in."""
+    for placement in ("subtree", "nested"):
+        root, child = two_in(h.cgroup("one"), h.cgroup("one"))
+        with embedder(placement, root, refused="sleep") as e:
+            e.wait(rf"admitted {root}")
+            h.check(h.cgroup_of(root) != h.cgroup("one"), "the root is hobbled")
+            h.equal(h.cgroup("one"), h.cgroup_of(child), "where the child is")
+            h.equal([], e.said("part|failed"), "parts and failures")
+
+
+@h.test
+def a_part_beneath_one_that_is_refused():
+    """Who is exempt is no part; what is beneath it in the same scope is one of its own."""
+    one, two = h.cgroup("session-1.scope"), h.cgroup("session-2.scope")
+    root = h.spawn(["sh", "-c", "timeout 1000 sh -c 'sleep 1000 & wait' & wait"], one).pid
+    h.wait_until(lambda: len(h.descendants(root)) == 3, 5, "the tree is complete")
+    exempt, shell, sleep = h.descendants(root)
+    for pid in (exempt, shell, sleep):
+        h.attach(pid, two)
+    with embedder("auto", root, refused="timeout") as e:
+        e.wait(rf"admitted {root}")
+        h.equal([shell], [int(line.split()[1]) for line in e.said("part")], "the parts")
+
+
+@h.test
+def a_name_that_is_no_text():
+    """Anybody may give a scope in a subtree of theirs a name; it is shown escaped."""
+    root, child = two_in(h.cgroup("session-1.scope"), h.cgroup("\033]2.scope"))
+    with embedder("auto", root) as e:
+        e.wait(rf"admitted {root}")
+        h.check(e.said(rf"part {child} 0 .*/\\x1b\]2.scope$"), f"it said {e.lines}")
+
+
+# -- Who belongs where ----------------------------------------------------------------------------------------
+
+@h.test
+def the_home_of_a_process():
+    """It is the cgroup that it came from and goes back to."""
+    one, two = h.cgroup("one.service"), h.cgroup("one.service/two")
+    free = h.sleeper(one)
+    for placement in ("subtree", "nested"):
+        root, child = two_in(one, two)
+        with embedder(placement, root) as e:
+            e.wait(rf"admitted {root}")
+            h.check(h.cgroup_of(child) != two, "the child is hobbled")
+            h.equal((path_of(one), root), e.who_is(root), "home and root of the root")
+            h.equal((path_of(two), root), e.who_is(child), "home and root of the child")
+            h.equal((path_of(one), 0), e.who_is(free), "home and root of another one")
+            h.equal(("-", 0), e.who_is(2 ** 22 + 1), "home and root of none")
+
+
+@h.test
+def a_home_is_not_what_a_users_mark_says():
+    path = h.cgroup("hobbled-x-1")
+    os.setxattr(path, "user.hobble.origin", b"/elsewhere")
+    os.setxattr(path, "user.hobble.root", b"1 1")
+    os.chown(path, 61236, 61236)
+    pid = h.sleeper(path)
+    with embedder("auto") as e:
+        h.equal((path_of(path), 0), e.who_is(pid), "home and root")
+
+
+h.main()
