@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "hobble.h"
 #include "manager.h"
+#include "message-id.h"
 #include "message.h"
 #include "text.h"
 #include "timespan.h"
@@ -260,7 +261,8 @@ static int on_terminate(sd_event_source *source, _unused_ const struct signalfd_
 static int on_hangup(_unused_ sd_event_source *source, _unused_ const struct signalfd_siginfo *info,
                      void *userdata)
 {
-        message(MESSAGE_NOTICE, "reading all sources again");
+        message_event(MESSAGE_NOTICE, &(struct message_fields){ .id = MESSAGE_ID_RELOAD },
+                      "reading all sources again");
         manager_reread(*(struct manager **) userdata);
         return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "manager.h"
+#include "announce.h"
 #include "clock.h"
 #include "message.h"
 #include "roster.h"
@@ -30,7 +31,7 @@ struct manager {
         bool resolving;
         bool announced;
         bool guard_is_service;
-        bool guard_was_lost; /* the service; everything was released upon it */
+ /* the service; everything was released upon it */
         bool guarded;        /* something can be hobbled */
 };
 
@@ -129,22 +130,21 @@ static void manager_forget(struct manager *m, struct roster_entry *entry)
 static void manager_fail(struct manager *m, struct roster_entry *entry, int error, const char *text)
 {
         bool for_good = error == -EPERM || error == -EACCES || error == -EINVAL;
-        char label[SUBJECT_LABEL_MAX], span[64];
+        const char *name = entry->subject ? hobble_subject_name(entry->subject) : NULL;
 
         if (error == -ESRCH) {
                 manager_forget(m, entry);
                 return;
         }
-        if (roster_failed(m->roster, entry, error, for_good)) {
-                subject_label_process(entry->pid, label);
-                text = text ? text : error == -EBUSY ? "is hobbled by another instance" : strerror(-error);
-                if (for_good)
-                        topic_say(&m->topic, MESSAGE_WARNING, "%s: not hobbled: %s", label, text);
-                else
-                        topic_say(&m->topic, MESSAGE_WARNING,
-                                  "%s: not hobbled for now: %s; trying again every %s", label, text,
-                                  timespan_format(m->host.check_usec, span, sizeof(span)));
-        }
+        if (roster_failed(m->roster, entry, error, for_good))
+                announce_refused(&(struct announcement){ .topic = &m->topic },
+                                 &(struct refusal){
+                                         .subject = name,
+                                         .pid = entry->pid,
+                                         .error = error,
+                                         .text = text,
+                                         .retry_usec = for_good ? USEC_INFINITY : m->host.check_usec,
+                                 });
         if (!for_good)
                 manager_retry_later(m);
         else if (entry->members > 0)
@@ -243,12 +243,12 @@ static void manager_void(struct manager *m)
 
 static void manager_on_engine_event(struct manager *m, const struct hobble_event *event)
 {
+        if (event->kind == HOBBLE_EVENT_GUARD_READY && !m->announced)
+                manager_announce(m);
+        else
+                announce_event(&(struct announcement){ .topic = &m->topic }, event);
         switch (event->kind) {
         case HOBBLE_EVENT_GUARD_READY:
-                if (!m->announced)
-                        manager_announce(m);
-                else
-                        message(MESSAGE_NOTICE, "a guard watches again; hobbling goes on");
                 /* Where there was none, sources were refused. */
                 if (!m->guarded)
                         manager_reread(m);
@@ -257,30 +257,20 @@ static void manager_on_engine_event(struct manager *m, const struct hobble_event
                 break;
         case HOBBLE_EVENT_GUARD_LOST:
                 m->guarded = !m->guard_is_service;
-                m->guard_was_lost = m->guard_is_service;
-                message(MESSAGE_WARNING,
-                        "the guard has ended: everything is thawed until another one watches");
                 break;
         case HOBBLE_EVENT_FENCED:
-                message(MESSAGE_WARNING, "%s, and everything was released meanwhile: hobbling it again",
-                        m->guard_was_lost ? "the guard was away" : "was taken for hung");
-                m->guard_was_lost = false;
                 manager_void(m);
                 break;
         case HOBBLE_EVENT_RETIRED:
-                message(MESSAGE_NOTICE,
-                        "everything was rescued by an administrator (hobblectl rescue --all): ending");
                 (void) sd_event_exit(m->event, 0);
                 break;
         default:
-                if (event->text)
-                        topic_say(&m->topic, MESSAGE_WARNING, "%s", event->text);
+                break;
         }
 }
 
 static void manager_on_tree_event(struct manager *m, const struct hobble_event *event)
 {
-        char label[SUBJECT_LABEL_MAX];
         struct roster_entry *entry;
 
         entry = roster_find(m->roster, hobble_subject_pid(event->subject),
@@ -288,23 +278,18 @@ static void manager_on_tree_event(struct manager *m, const struct hobble_event *
         if (!entry || entry->subject != event->subject)
                 return;
 
-        subject_label_process(entry->pid, label);
+        announce_event(&(struct announcement){ .topic = &m->topic }, event);
         switch (event->kind) {
         case HOBBLE_EVENT_ADMITTED:
-                topic_say(&m->topic, MESSAGE_INFO, "%s: hobbled, %u process%s", label, event->processes,
-                          event->processes == 1 ? "" : "es");
                 roster_admitted(m->roster, entry);
                 if (entry->members > 0)
                         manager_changed(m);
                 break;
         case HOBBLE_EVENT_RELEASED:
-                topic_say(&m->topic, MESSAGE_INFO, "%s: released, %u process%s", label, event->processes,
-                          event->processes == 1 ? "" : "es");
                 roster_released(m->roster, entry);
                 manager_wake(m);
                 break;
         case HOBBLE_EVENT_GONE:
-                topic_say(&m->topic, MESSAGE_INFO, "process %d: ended", (int) entry->pid);
                 manager_forget(m, entry);
                 manager_wake(m);
                 break;
@@ -312,21 +297,8 @@ static void manager_on_tree_event(struct manager *m, const struct hobble_event *
                 manager_fail(m, entry, event->error, event->text);
                 manager_wake(m);
                 break;
-        case HOBBLE_EVENT_HELD:
-                topic_say(&m->topic, MESSAGE_NOTICE,
-                          "%s: frozen by someone else; left alone until they thaw it", label);
-                break;
-        case HOBBLE_EVENT_UNHELD:
-                topic_say(&m->topic, MESSAGE_NOTICE, "%s: thawed by whoever froze it; hobbling goes on",
-                          label);
-                break;
-        case HOBBLE_EVENT_STRAYED:
-        case HOBBLE_EVENT_OUTRANKED:
         default:
-                if (event->pid > 0)
-                        subject_label_process(event->pid, label);
-                if (event->text)
-                        topic_say(&m->topic, MESSAGE_WARNING, "%s: %s", label, event->text);
+                break;
         }
 }
 
@@ -467,6 +439,8 @@ int manager_new(struct manager **ret, sd_event *event, const struct manager_opti
         };
 
         r = topic_init(&m->topic, NULL);
+        if (r >= 0)
+                r = topic_set_fields(&m->topic, MANAGER_TARPIT, NULL);
         if (r >= 0)
                 r = manager_add_event_sources(m);
         if (r >= 0)

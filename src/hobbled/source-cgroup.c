@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "source-cgroup.h"
+#include "announce.h"
 
 #include <errno.h>
 #include <string.h>
@@ -57,35 +58,31 @@ void source_cgroup_leave(struct source_cgroup *c)
 
 bool source_cgroup_event(struct source_cgroup *c, const struct hobble_event *event)
 {
+        const struct announcement a = { .topic = c->topic, .directory = c->path };
+
         switch (event->kind) {
         case HOBBLE_EVENT_ADMITTED:
                 topic_solved(c->topic, "is in order now");
-                topic_say(c->topic, MESSAGE_INFO, "hobbled in place");
+                announce_event(&a, event);
                 return false;
         case HOBBLE_EVENT_FAILED:
                 c->subject = NULL;
-                topic_problem(c->topic, MESSAGE_WARNING, "cannot be hobbled: %s",
-                              event->text ? event->text : strerror(-event->error));
+                announce_refused(&a, &(struct refusal){ .error = event->error, .text = event->text });
                 return true;
         case HOBBLE_EVENT_RELEASED:
                 c->subject = NULL;
-                topic_say(c->topic, MESSAGE_INFO, "released");
+                announce_event(&a, event);
                 return true;
         case HOBBLE_EVENT_GONE:
                 c->subject = NULL;
                 return true;
         case HOBBLE_EVENT_HELD:
-                c->held = true;
-                topic_problem(c->topic, MESSAGE_NOTICE,
-                              "is frozen by someone else; left alone until they thaw it");
-                return true;
         case HOBBLE_EVENT_UNHELD:
-                c->held = false;
-                topic_solved(c->topic, "was thawed; hobbling goes on");
-                return false;
+                c->held = event->kind == HOBBLE_EVENT_HELD;
+                announce_event(&a, event);
+                return c->held;
         default:
-                if (event->text)
-                        topic_say(c->topic, MESSAGE_WARNING, "%s", event->text);
+                announce_event(&a, event);
                 return false;
         }
 }

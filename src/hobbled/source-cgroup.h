@@ -12,6 +12,7 @@
 struct source_cgroup {
         const struct source_host *host;
         struct topic *topic;
+        const char *path;        /* of the directory; the source's */
         void *userdata;          /* of the subject */
         hobble_subject *subject; /* NULL: none */
         bool releasing;

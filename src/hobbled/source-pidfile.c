@@ -3,6 +3,7 @@
 #include "source-pidfile.h"
 #include "binding.h"
 #include "clock.h"
+#include "message-id.h"
 #include "reading.h"
 #include "text.h"
 
@@ -301,8 +302,9 @@ static void change(const struct binding *binding, enum binding_state before, con
                           (int) binding->pid, comm);
                 break;
         default:
-                topic_say(p->topic, MESSAGE_WARNING, "process %d (%s) %s; not hobbled", (int) binding->pid,
-                          comm, fact->refusal);
+                topic_event(p->topic, MESSAGE_WARNING,
+                            &(struct message_fields){ .id = MESSAGE_ID_REFUSED, .pid = binding->pid },
+                            "process %d (%s) %s; not hobbled", (int) binding->pid, comm, fact->refusal);
         }
 }
 

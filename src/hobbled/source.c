@@ -190,10 +190,12 @@ static int source_on_work(_unused_ sd_event_source *source, void *userdata)
 static int source_init_topic(struct source *s)
 {
         char shown[512], name[600];
+        int r;
 
         snprintf(name, sizeof(name), "source \"%s\"",
                  escape_text(s->path, strlen(s->path), shown, sizeof(shown)));
-        return topic_init(&s->topic, name);
+        r = topic_init(&s->topic, name);
+        return r < 0 ? r : topic_set_fields(&s->topic, hobble_tarpit_name(s->host->tarpit), s->path);
 }
 
 int source_new(struct source **ret, const struct source_host *host, const char *path)
@@ -205,7 +207,8 @@ int source_new(struct source **ret, const struct source_host *host, const char *
                 return -ENOMEM;
         s->host = host;
         s->path = strdup(path);
-        s->cgroup = (struct source_cgroup){ .host = host, .topic = &s->topic, .userdata = s };
+        s->cgroup =
+                (struct source_cgroup){ .host = host, .topic = &s->topic, .path = s->path, .userdata = s };
         s->look_at = s->check_at = s->gone_at = USEC_INFINITY;
         r = s->path ? source_init_topic(s) : -ENOMEM;
         if (r >= 0)

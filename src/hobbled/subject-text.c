@@ -66,3 +66,39 @@ pid_t subject_of_process(pid_t pid, const char *instance, const char *tarpit, ch
         n = file_read_at(AT_FDCWD, file, text, sizeof(text));
         return n < 0 ? (pid_t) n : subject_of_cgroups(text, instance, tarpit, name);
 }
+
+static bool ends_in(const char *s, size_t n, const char *suffix)
+{
+        size_t k = strlen(suffix);
+
+        return n > k && memcmp(s + n - k, suffix, k) == 0;
+}
+
+bool subject_unit(const char *cgroup, char *unit, size_t size)
+{
+        const char *found = NULL;
+        size_t n, n_found = 0;
+
+        for (const char *part = cgroup + strspn(cgroup, "/"); *part; part += n, part += strspn(part, "/")) {
+                bool slice;
+
+                n = strcspn(part, "/");
+                slice = ends_in(part, n, ".slice");
+                if (!slice && !ends_in(part, n, ".service") && !ends_in(part, n, ".scope"))
+                        break;
+                found = part;
+                n_found = n;
+                if (!slice)
+                        break;
+        }
+        /* systemd puts an underscore before a name that could be taken for one of the kernel's files. */
+        if (found && *found == '_') {
+                found++;
+                n_found--;
+        }
+        if (!found || n_found >= size)
+                return false;
+        memcpy(unit, found, n_found);
+        unit[n_found] = '\0';
+        return true;
+}

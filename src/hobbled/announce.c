@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "announce.h"
+#include "message-id.h"
+#include "snapshot.h"
+#include "subject-text.h"
+#include "text.h"
+#include "timespan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CGROUP_PATH_MAX 4096
+
+/* How each kind is said. tree is what follows "process 4711 (name)", place what follows the topic's name; of
+ * both, a NULL says what the event's own text says, or nothing where it has none. */
+struct announcement_row {
+        enum message_level level;
+        const char *id, *tree, *place;
+};
+
+static const struct announcement_row rows[HOBBLE_EVENT_KIND_MAX] = {
+        [HOBBLE_EVENT_ADMITTED] = { MESSAGE_INFO, MESSAGE_ID_HOBBLED, "hobbled", "hobbled in place" },
+        [HOBBLE_EVENT_RELEASED] = { MESSAGE_INFO, MESSAGE_ID_RELEASED, "released", "released" },
+        [HOBBLE_EVENT_GONE] = { MESSAGE_INFO, MESSAGE_ID_ENDED, "ended", "is gone" },
+        [HOBBLE_EVENT_HELD] = { MESSAGE_NOTICE, MESSAGE_ID_HELD,
+                                "frozen by someone else; left alone until they thaw it",
+                                "is frozen by someone else; left alone until they thaw it" },
+        [HOBBLE_EVENT_UNHELD] = { MESSAGE_NOTICE, MESSAGE_ID_UNHELD,
+                                  "thawed by whoever froze it; hobbling goes on",
+                                  "was thawed; hobbling goes on" },
+        [HOBBLE_EVENT_STRAYED] = { MESSAGE_WARNING, MESSAGE_ID_STRAY, NULL, NULL },
+        [HOBBLE_EVENT_OUTRANKED] = { MESSAGE_WARNING, MESSAGE_ID_OUTRANKED, NULL, NULL },
+        [HOBBLE_EVENT_GUARD_READY] = { MESSAGE_NOTICE, MESSAGE_ID_GUARD_BACK, NULL,
+                                       "a guard watches again; hobbling goes on" },
+        [HOBBLE_EVENT_GUARD_LOST] = { MESSAGE_WARNING, MESSAGE_ID_GUARD_LOST, NULL,
+                                      "the guard has ended: everything is thawed until another one watches" },
+        [HOBBLE_EVENT_FENCED] = { MESSAGE_WARNING, MESSAGE_ID_RESCUED, NULL,
+                                  "was taken for hung, and everything was released meanwhile: hobbling it "
+                                  "again" },
+        [HOBBLE_EVENT_RETIRED] = { MESSAGE_NOTICE, MESSAGE_ID_RESCUED, NULL,
+                                   "everything was rescued by an administrator (hobblectl rescue --all): "
+                                   "ending" },
+        [HOBBLE_EVENT_DEGRADED] = { MESSAGE_WARNING, MESSAGE_ID_DEGRADED, NULL, NULL },
+};
+
+static bool real_user(pid_t pid, uid_t *ret)
+{
+        struct snapshot_process process;
+
+        if (snapshot_read(pid, &process) < 0)
+                return false;
+        *ret = process.uid;
+        return true;
+}
+
+/* Whose process it is and where it came from, while it is there. */
+static void look_up(struct message_fields *fields, char *unit, size_t size)
+{
+        char home[CGROUP_PATH_MAX];
+
+        if (!message_has_fields() || fields->pid <= 0)
+                return;
+        fields->has_uid = real_user(fields->pid, &fields->uid);
+        if (hobble_process_home(fields->pid, home, sizeof(home)) >= 0 && subject_unit(home, unit, size))
+                fields->unit = unit;
+}
+
+static void look_up_subject(const hobble_subject *subject, struct message_fields *fields, char *unit,
+                            size_t size)
+{
+        fields->subject = hobble_subject_name(subject);
+        fields->tarpit = hobble_tarpit_name(hobble_subject_tarpit(subject));
+        if (fields->pid > 0)
+                look_up(fields, unit, size);
+        else if (message_has_fields() && subject_unit(fields->subject, unit, size))
+                fields->unit = unit;
+}
+
+/* The subject's processes now, where anybody wants to know. */
+static bool take_snapshot(const struct announcement *a, const struct hobble_event *event,
+                          enum message_level level, struct snapshot *s)
+{
+        if (event->kind != HOBBLE_EVENT_ADMITTED || !message_has_tree() || !topic_has_room(a->topic, level))
+                return false;
+        if (a->directory)
+                snapshot_take_cgroup(s, a->directory, event->processes);
+        else
+                snapshot_take_tree(s, event->pid, event->processes);
+        return s->n > 0;
+}
+
+static void announce_tree(const struct announcement *a, const struct hobble_event *event,
+                          const struct announcement_row *row, const struct message_fields *fields)
+{
+        const char *text = row->tree ? row->tree : event->text;
+        char label[SUBJECT_LABEL_MAX];
+
+        if (event->kind == HOBBLE_EVENT_GONE)
+                snprintf(label, sizeof(label), "process %d", (int) fields->pid);
+        else
+                subject_label_process(fields->pid, label);
+
+        if (event->kind == HOBBLE_EVENT_ADMITTED || event->kind == HOBBLE_EVENT_RELEASED)
+                topic_event(a->topic, row->level, fields, "%s: %s, %u process%s", label, text,
+                            event->processes, event->processes == 1 ? "" : "es");
+        else if (text)
+                topic_event(a->topic, row->level, fields, "%s: %s", label, text);
+}
+
+void announce_event(const struct announcement *a, const struct hobble_event *event)
+{
+        const struct announcement_row *row = rows + event->kind;
+        struct message_fields fields = { .id = row->id, .source = a->source, .error = event->error };
+        char unit[SUBJECT_UNIT_MAX];
+        struct snapshot snapshot;
+        const char *text;
+
+        if (event->kind < 0 || event->kind >= HOBBLE_EVENT_KIND_MAX || !row->id)
+                return;
+        if (event->subject) {
+                fields.pid = event->pid > 0 ? event->pid : hobble_subject_pid(event->subject);
+                look_up_subject(event->subject, &fields, unit, sizeof(unit));
+                if (take_snapshot(a, event, row->level, &snapshot))
+                        fields.tree = &snapshot;
+        }
+        text = row->place ? row->place : event->text;
+        if (event->subject && !a->directory)
+                announce_tree(a, event, row, &fields);
+        else if (event->subject && text)
+                topic_event(a->topic, row->level, &fields, "%s", text);
+        else if (text)
+                /* Of the engine: rare, and never to be left out. */
+                message_event(row->level, &fields, "%s", text);
+}
+
+void announce_refused(const struct announcement *a, const struct refusal *refusal)
+{
+        struct message_fields fields = {
+                .id = MESSAGE_ID_REFUSED,
+                .tarpit = refusal->tarpit,
+                .subject = refusal->subject,
+                .source = a->source,
+                .pid = refusal->pid,
+                .error = refusal->error,
+        };
+        const char *text = refusal->text;
+        char label[SUBJECT_LABEL_MAX], unit[SUBJECT_UNIT_MAX], span[64];
+
+        if (!text)
+                text = refusal->error == -EBUSY ? "is hobbled by another instance"
+                                                : strerror(-refusal->error);
+        if (a->directory) {
+                topic_problem_event(a->topic, MESSAGE_WARNING, &fields, "cannot be hobbled: %s", text);
+                return;
+        }
+        look_up(&fields, unit, sizeof(unit));
+        subject_label_process(refusal->pid, label);
+        if (refusal->retry_usec == USEC_INFINITY)
+                topic_event(a->topic, MESSAGE_WARNING, &fields, "%s: not hobbled: %s", label, text);
+        else
+                topic_event(a->topic, MESSAGE_WARNING, &fields,
+                            "%s: not hobbled for now: %s; trying again every %s", label, text,
+                            timespan_format(refusal->retry_usec, span, sizeof(span)));
+}
+
+void announce_config(enum message_level level, const char *file, unsigned line, const char *text)
+{
+        const struct message_fields fields = {
+                .id = MESSAGE_ID_CONFIG_ERROR,
+                .config_file = file,
+                .config_line = line,
+        };
+        char shown[512];
+
+        escape_text(file, strlen(file), shown, sizeof(shown));
+        if (line > 0)
+                message_event(level, &fields, "%s:%u: %s", shown, line, text);
+        else
+                message_event(level, &fields, "%s: %s", shown, text);
+}

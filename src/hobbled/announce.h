@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the daemon says when something happens to what it hobbles: text, level, MESSAGE_ID= and fields of each
+ * kind of event. The fields are looked up only where they go to the journal. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hobble.h"
+#include "message.h"
+
+/* Whom it is about, beside what an event says itself. Everything stays the caller's. */
+struct announcement {
+        struct topic *topic;   /* by which it is said */
+        const char *source;    /* SOURCE=; NULL: that of the topic */
+        const char *directory; /* path of a cgroup hobbled in place, which the topic's name names; NULL: the
+                                * subject is a tree, and the text names its root */
+};
+
+/* Say what an event tells. An ADMITTED has a snapshot of the subject's processes with it. FAILED is left to
+ * announce_refused(), GUARD_READY says that a guard is back, RESCUED says nothing: FENCED or RETIRED follows.
+ */
+void announce_event(const struct announcement *a, const struct hobble_event *event);
+
+struct refusal {
+        const char *tarpit, *subject; /* names, NULL where there is none */
+        pid_t pid;                    /* 0 with a directory */
+        int error;                    /* negative errno */
+        const char *text;             /* a clause that says why; NULL: from the errno */
+        uint64_t retry_usec;          /* when it is tried again, USEC_INFINITY: never */
+};
+
+/* Say that something is not hobbled. */
+void announce_refused(const struct announcement *a, const struct refusal *refusal);
+
+/* Say what is wrong in the configuration. line 0: the whole file. text is a clause, already escaped. */
+void announce_config(enum message_level level, const char *file, unsigned line, const char *text);
