@@ -189,6 +189,9 @@ hobble_tarpit *hobble_tarpit_free(hobble_tarpit *tarpit);
 
 const char *hobble_tarpit_name(const hobble_tarpit *tarpit);
 
+/* How many process trees and cgroups it has, in whatever state. */
+unsigned hobble_tarpit_subjects(const hobble_tarpit *tarpit);
+
 /* A new duty cycle, in force from the next edge; nobody is thawed for it. -ERANGE. */
 int hobble_tarpit_set_duty(hobble_tarpit *tarpit, const struct hobble_duty *duty);
 

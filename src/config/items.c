@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The kernel keeps this much of a command name. */
-#define COMMAND_NAME_MAX 15U
 #define UNIT_NAME_MAX 255U
 #define USER_NAME_MAX 255U
 #define GLOB_CHARACTERS "*?["
@@ -96,14 +94,38 @@ static int cgroup_parse(_unused_ const struct key *key, const char *text, _unuse
 
 const struct kind kind_cgroup = { cgroup_parse, NULL };
 
+/* Words at blanks, "…" and '…' around those that have some, a backslash before what is nothing special.
+ * Returns false where a quote or a backslash has no end. *ret_special: something outside of quotes looks as
+ * if it were meant for a shell. */
+static bool has_whole_words(const char *text, bool *ret_special)
+{
+        bool special = false;
+        char quote = '\0';
+
+        for (const char *p = text; *p; p++) {
+                if (quote ? *p == quote : (*p == '"' || *p == '\''))
+                        quote = quote ? '\0' : *p;
+                else if (*p == '\\' && quote != '\'' && !*++p)
+                        return false;
+                else if (!quote && strchr("|<>&;$`", *p))
+                        special = true;
+        }
+        *ret_special = special;
+        return !quote;
+}
+
 static int exec_parse(_unused_ const struct key *key, const char *text, _unused_ void *target,
                       struct remark *remark)
 {
-        if (!is_absolute(text, remark))
+        bool special;
+
+        if (text[strspn(text, "\"'")] != '/')
                 return -EINVAL;
-        if (strcspn(text, " \t") >= PATH_MAX)
-                return -ERANGE;
-        if (strpbrk(text, "|<>&;$`\"'"))
+        if (!has_whole_words(text, &special)) {
+                remark_format(remark, "a quote or a backslash in it has no end");
+                return -EINVAL;
+        }
+        if (special)
                 remark_format(remark, "is not run by a shell: its special characters mean nothing");
         return 0;
 }
@@ -192,11 +214,6 @@ static int command_parse(_unused_ const struct key *key, const char *text, _unus
                 remark_format(remark, "a name alone, or a whole path");
                 return -EINVAL;
         }
-        if (n > COMMAND_NAME_MAX && !strpbrk(text, GLOB_CHARACTERS))
-                remark_format(remark,
-                              "matches nothing, as the kernel keeps 15 bytes of a command's name: did you "
-                              "mean %.15s?",
-                              text);
         return 0;
 }
 

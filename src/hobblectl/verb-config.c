@@ -30,7 +30,7 @@ static void print_place(const struct config_place *place)
 /* -- check-config ------------------------------------------------------------------------------ */
 
 static const struct option_row check_options[] = {
-        { 'c', "config", "DIR", "Read this directory instead of /etc/hobbled and the like" },
+        { 'c', "config", "DIR", "Read DIR in the place of /etc/hobbled" },
         { 0 },
 };
 
@@ -122,7 +122,7 @@ const struct verb verb_check_config = {
 /* -- cat-config -------------------------------------------------------------------------------- */
 
 static const struct option_row cat_options[] = {
-        { 'c', "config", "DIR", "Read this directory instead of /etc/hobbled and the like" },
+        { 'c', "config", "DIR", "Read DIR in the place of /etc/hobbled" },
         { 't', "tarpit", "NAME", "Show this tarpit alone" },
         { 0 },
 };

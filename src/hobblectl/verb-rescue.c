@@ -14,7 +14,7 @@
 
 static const struct option_row options[] = {
         { 'a', "all", NULL, "Also what live instances hobble, for good" },
-        { 'q', "quiet", NULL, "Say nothing and succeed where nothing is to be rescued" },
+        { 'q', "quiet", NULL, "Say nothing where there is nothing to do" },
         { 0 },
 };
 

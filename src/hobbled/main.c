@@ -18,6 +18,9 @@
 
 #define EXIT_USAGE 2
 
+/* Of hobble-pit.service. */
+#define GUARD_SOCKET "/run/hobble-pit/socket"
+
 #define PPM 1000000ULL
 
 #define CHECK_MIN_USEC (100 * USEC_PER_MSEC)
@@ -85,6 +88,21 @@ static int set_instance(struct settings *settings, const char *value)
         return name_is_valid(value) ? 0 : -EINVAL;
 }
 
+static int set_config(struct settings *settings, const char *value)
+{
+        settings->manager.configured = true;
+        settings->manager.config_dir = value;
+        return *value == '/' ? 0 : -EINVAL;
+}
+
+static int set_service(struct settings *settings, _unused_ const char *value)
+{
+        settings->manager.configured = true;
+        if (!settings->manager.guard_socket)
+                settings->manager.guard_socket = GUARD_SOCKET;
+        return 0;
+}
+
 static int set_guard_socket(struct settings *settings, const char *value)
 {
         settings->manager.guard_socket = value;
@@ -123,6 +141,8 @@ static const struct option_row option_rows[] = {
         { "instance", "NAME", "name of this hobbled (its process id)",
           "up to 64 letters, digits, '_', '-' and '.', beginning with neither of the last two",
           set_instance },
+        { "config", "DIR", "read the configuration in this directory, too", "an absolute path", set_config },
+        { "service", NULL, "be the host's service: read /etc/hobbled and the like", NULL, set_service },
         { "guard-socket", "PATH", "hobble in the pit of a service, which guards it", "an absolute path",
           set_guard_socket },
         { "log-level", "LEVEL", "error, warning, notice, info or debug (info)",
@@ -134,6 +154,7 @@ static const struct option_row option_rows[] = {
 static int show_help(struct settings *settings, _unused_ const char *value)
 {
         printf("Usage: hobbled [OPTION...] SOURCE...\n"
+               "       hobbled [OPTION...] --config=DIR|--service [SOURCE...]\n"
                "\n"
                "Slow down the process trees that each SOURCE names, until SIGINT or SIGTERM.\n"
                "SOURCE is a file of process ids, a directory with cgroup.procs or tasks in\n"
@@ -197,8 +218,8 @@ static int settings_check(struct settings *settings)
 {
         struct hobble_duty *duty = &settings->manager.duty;
 
-        if (settings->manager.n_sources == 0) {
-                message(MESSAGE_ERROR, "no SOURCE given; see hobbled --help");
+        if (settings->manager.n_sources == 0 && !settings->manager.configured) {
+                message(MESSAGE_ERROR, "no SOURCE given, nor --config= or --service; see hobbled --help");
                 return -EINVAL;
         }
         for (size_t i = 0; i < settings->manager.n_sources; i++) {
@@ -261,9 +282,7 @@ static int on_terminate(sd_event_source *source, _unused_ const struct signalfd_
 static int on_hangup(_unused_ sd_event_source *source, _unused_ const struct signalfd_siginfo *info,
                      void *userdata)
 {
-        message_event(MESSAGE_NOTICE, &(struct message_fields){ .id = MESSAGE_ID_RELOAD },
-                      "reading all sources again");
-        manager_reread(*(struct manager **) userdata);
+        manager_reload(*(struct manager **) userdata);
         return 0;
 }
 

@@ -1,364 +1,344 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "manager.h"
-#include "announce.h"
 #include "clock.h"
-#include "message.h"
-#include "roster.h"
-#include "source.h"
-#include "subject-text.h"
+#include "macro.h"
+#include "manager-internal.h"
+#include "message-id.h"
 #include "timespan.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include <systemd/sd-daemon.h>
+
 #define RT_PRIORITY 90
 
-/* Lookups between two looks at the clock. */
-#define LOOKUPS 16U
+/* What the bus has to say can wait for everything else. */
+#define PRIORITY_BUS (SD_EVENT_PRIORITY_NORMAL + 10)
 
-struct manager {
-        sd_event *event;
-        hobble_engine *engine;
-        struct source_host host; /* has the tarpit */
-        struct hobble_duty duty;
-        struct source **sources;
-        size_t n_sources;
-        struct roster *roster;
-        struct topic topic; /* what is said about subjects */
-        sd_event_source *work, *retry, *summary;
-        bool changed; /* a round is due */
-        bool resolving;
-        bool announced;
-        bool guard_is_service;
- /* the service; everything was released upon it */
-        bool guarded;        /* something can be hobbled */
-};
-
-/* -- The roster -------------------------------------------------------------------------------- */
-
-static void manager_wake(struct manager *m)
+struct tarpit *manager_find_tarpit(const struct manager *m, const hobble_tarpit *handle)
 {
-        (void) sd_event_source_set_enabled(m->work, SD_EVENT_ON);
-}
-
-static void manager_changed(void *userdata)
-{
-        struct manager *m = userdata;
-
-        m->changed = true;
-        manager_wake(m);
-}
-
-static int roster_look(pid_t pid, struct lineage_fact *ret, _unused_ void *userdata)
-{
-        struct hobble_process process;
-        int r;
-
-        r = hobble_process_read(pid, &process);
-        if (r < 0)
-                return r;
-        if (process.pid != pid)
-                return -ESRCH; /* a thread has the number now */
-        *ret = (struct lineage_fact){ .parent = process.parent, .start_time = process.start_time };
-        return 0;
-}
-
-static struct roster_entry *roster_member(pid_t pid, void *userdata)
-{
-        struct manager *m = userdata;
-        char name[SUBJECT_NAME_MAX];
-        struct roster_entry *entry;
-        pid_t root;
-
-        root = subject_of_process(pid, hobble_engine_instance(m->engine), MANAGER_TARPIT, name);
-        if (root <= 0)
-                return NULL;
-        for (entry = roster_first(m->roster, root); entry; entry = entry->same) {
-                if (entry->subject && strcmp(hobble_subject_name(entry->subject), name) == 0)
-                        return entry;
+        for (size_t i = 0; handle && i < m->n_tarpits; i++) {
+                if (m->tarpits[i]->host.tarpit == handle)
+                        return m->tarpits[i];
         }
         return NULL;
 }
 
-static const struct roster_handler roster_handler = { .look = roster_look, .member = roster_member };
+/* -- Tarpits ----------------------------------------------------------------------------------- */
 
-static int manager_put(pid_t pid, uint64_t start_time, void *userdata)
+static struct tarpit *find_by_name(const struct manager *m, const char *name)
 {
-        struct manager *m = userdata;
-
-        return roster_put(m->roster, pid, start_time, &(struct roster_claim){ .tarpit = m->host.tarpit });
-}
-
-/* Begin a round. Returns 0 or -ENOMEM. */
-static int manager_begin_round(struct manager *m)
-{
-        int r;
-
-        m->changed = false;
-        m->resolving = true;
-        roster_begin(m->roster);
-        for (size_t i = 0; i < m->n_sources; i++) {
-                r = source_for_each(m->sources[i], manager_put, m);
-                if (r < 0)
-                        return r;
+        for (size_t i = 0; i < m->n_tarpits; i++) {
+                if (strcmp(m->tarpits[i]->name, name) == 0)
+                        return m->tarpits[i];
         }
-        return 0;
+        return NULL;
 }
 
-static void manager_retry_later(struct manager *m)
+static int compare_tarpits(const void *a, const void *b)
 {
-        int enabled;
+        struct tarpit *const *x = a, *const *y = b;
 
-        if (sd_event_source_get_enabled(m->retry, &enabled) >= 0 && enabled != SD_EVENT_OFF)
+        if (tarpit_is_severer(*x, *y))
+                return -1;
+        return tarpit_is_severer(*y, *x) ? 1 : strcmp((*x)->name, (*y)->name);
+}
+
+/* The severest first; those of the same duty have the same rank. */
+static void rank_tarpits(struct manager *m)
+{
+        if (m->n_tarpits == 0)
                 return;
-        (void) sd_event_source_set_time(m->retry, clock_now() + m->host.check_usec);
-        (void) sd_event_source_set_enabled(m->retry, SD_EVENT_ONESHOT);
+        qsort(m->tarpits, m->n_tarpits, sizeof(*m->tarpits), compare_tarpits);
+        m->tarpits[0]->rank = 0;
+        for (size_t i = 1; i < m->n_tarpits; i++)
+                m->tarpits[i]->rank =
+                        m->tarpits[i - 1]->rank + tarpit_is_severer(m->tarpits[i - 1], m->tarpits[i]);
 }
 
-/* A named process has ended, or never was. */
-static void manager_forget(struct manager *m, struct roster_entry *entry)
+static void set_tarpit(struct manager *m, const struct tarpit_settings *settings, bool named)
 {
-        roster_ended(m->roster, entry);
-        if (entry->members > 0)
-                manager_changed(m);
-        for (size_t i = 0; i < m->n_sources; i++)
-                source_process_ended(m->sources[i], entry->pid, entry->start_time);
-}
+        const struct source_host host = {
+                .event = m->event,
+                .engine = m->engine,
+                .census = m->census,
+                .units = m->units,
+                .changed = manager_changed,
+                .userdata = m,
+        };
+        struct tarpit *t = find_by_name(m, settings->name), **grown;
 
-/* A tree could not be hobbled. Another try makes no sense where it is not permitted. */
-static void manager_fail(struct manager *m, struct roster_entry *entry, int error, const char *text)
-{
-        bool for_good = error == -EPERM || error == -EACCES || error == -EINVAL;
-        const char *name = entry->subject ? hobble_subject_name(entry->subject) : NULL;
-
-        if (error == -ESRCH) {
-                manager_forget(m, entry);
+        if (t) {
+                tarpit_apply(t, settings);
                 return;
         }
-        if (roster_failed(m->roster, entry, error, for_good))
-                announce_refused(&(struct announcement){ .topic = &m->topic },
-                                 &(struct refusal){
-                                         .subject = name,
-                                         .pid = entry->pid,
-                                         .error = error,
-                                         .text = text,
-                                         .retry_usec = for_good ? USEC_INFINITY : m->host.check_usec,
-                                 });
-        if (!for_good)
-                manager_retry_later(m);
-        else if (entry->members > 0)
-                manager_changed(m);
-}
-
-static void manager_act(struct manager *m, const struct roster_action *action)
-{
-        struct roster_entry *entry = action->entry;
-        hobble_subject *subject = NULL;
-        int r;
-
-        if (action->verb == ROSTER_RELEASE) {
-                hobble_subject_release(entry->subject);
+        grown = reallocarray(m->tarpits, m->n_tarpits + 1, sizeof(*grown));
+        if (!grown) {
+                topic_say(&m->topic, MESSAGE_ERROR, "tarpit \"%s\": out of memory", settings->name);
                 return;
         }
-
-        r = hobble_tarpit_add_tree(m->host.tarpit, entry->pid, entry->start_time, HOBBLE_PLACEMENT_AUTO, NULL,
-                                   &subject);
-        if (r >= 0)
-                roster_added(m->roster, entry, subject);
-        else
-                manager_fail(m, entry, r, NULL);
+        m->tarpits = grown;
+        if (tarpit_new(&t, &host, settings, named) >= 0)
+                m->tarpits[m->n_tarpits++] = t;
 }
 
-/* Work for one slice: a round, then what follows from it. */
-static int manager_on_work(_unused_ sd_event_source *source, void *userdata)
+/* Those that are not configured any more, and empty. */
+static void sweep_tarpits(struct manager *m)
 {
-        struct manager *m = userdata;
-        uint64_t begin = clock_now();
-        struct roster_action action;
-        int r = 0;
+        size_t n = 0;
 
-        if (!m->guarded)
-                return sd_event_source_set_enabled(m->work, SD_EVENT_OFF);
-        if (!m->resolving && m->changed)
-                r = manager_begin_round(m);
-        while (m->resolving && r >= 0) {
-                r = roster_resolve(m->roster, LOOKUPS);
-                if (r == 0)
-                        m->resolving = false;
-                if (r > 0 && clock_now() - begin >= CLOCK_SLICE_USEC)
-                        return 0;
-        }
-        if (r < 0) {
-                topic_problem(&m->topic, MESSAGE_ERROR, "the sources could not be followed: %s",
-                              strerror(-r));
-                m->resolving = false;
-                m->changed = true;
-                manager_retry_later(m);
-                return sd_event_source_set_enabled(m->work, SD_EVENT_OFF);
-        }
-
-        while (roster_next(m->roster, &action)) {
-                manager_act(m, &action);
-                if (clock_now() - begin >= CLOCK_SLICE_USEC)
-                        return 0;
-        }
-        return m->changed ? 0 : sd_event_source_set_enabled(m->work, SD_EVENT_OFF);
-}
-
-static int manager_on_retry(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
-{
-        struct manager *m = userdata;
-
-        /* In the middle of a round nothing can be tried again. */
+        /* Nobody is to be asked about one that is gone. */
         if (m->resolving)
-                manager_retry_later(m);
-        else if (roster_retry(m->roster) || m->changed)
-                manager_wake(m);
-        return 0;
+                return;
+        for (size_t i = 0; i < m->n_tarpits; i++) {
+                if (tarpit_is_over(m->tarpits[i]))
+                        tarpit_free(m->tarpits[i]);
+                else
+                        m->tarpits[n++] = m->tarpits[i];
+        }
+        m->n_tarpits = n;
 }
 
-/* -- What the engine tells --------------------------------------------------------------------- */
-
-/* The ready line. */
-static void manager_announce(struct manager *m)
+static bool is_configured(const struct config *c, const char *name)
 {
-        char frozen[64], thawed[64];
-        double duty = (double) m->duty.thawed_usec / (double) (m->duty.frozen_usec + m->duty.thawed_usec);
-
-        m->announced = true;
-        message(MESSAGE_NOTICE, "instance %s: hobbling %zu source%s at %s/%s (%.3g %%)",
-                hobble_engine_instance(m->engine), m->n_sources, m->n_sources == 1 ? "" : "s",
-                timespan_format(m->duty.frozen_usec, frozen, sizeof(frozen)),
-                timespan_format(m->duty.thawed_usec, thawed, sizeof(thawed)), duty * 100);
+        for (size_t i = 0; i < c->n_tarpits; i++) {
+                if (strcmp(c->tarpits[i].name, name) == 0)
+                        return !c->tarpits[i].broken;
+        }
+        return false;
 }
 
-static void manager_void(struct manager *m)
+static void set_tarpits(struct manager *m)
 {
-        roster_void(m->roster);
-        for (size_t i = 0; i < m->n_sources; i++)
-                source_void(m->sources[i]);
+        const struct config *c = m->config;
+
+        if (m->options.n_sources > 0)
+                set_tarpit(m,
+                           &(struct tarpit_settings){
+                                   .name = MANAGER_TARPIT,
+                                   .duty = m->options.duty,
+                                   .check_usec = m->options.check_usec,
+                                   .limits = HOBBLE_LIMITS_NONE,
+                                   .paths = m->options.sources,
+                                   .n_paths = m->options.n_sources,
+                           },
+                           c != NULL);
+        for (size_t i = 0; c && i < m->n_tarpits; i++) {
+                struct tarpit *t = m->tarpits[i];
+
+                if (strcmp(t->name, MANAGER_TARPIT) != 0 && !is_configured(c, t->name))
+                        tarpit_end(t);
+        }
+        for (size_t i = 0; c && i < c->n_tarpits; i++) {
+                const struct tarpit_settings settings = tarpit_settings_of(c->tarpits + i);
+
+                if (!c->tarpits[i].broken)
+                        set_tarpit(m, &settings, true);
+        }
+        rank_tarpits(m);
+        sweep_tarpits(m);
         manager_changed(m);
 }
 
-static void manager_on_engine_event(struct manager *m, const struct hobble_event *event)
+/* -- Configuration ----------------------------------------------------------------------------- */
+
+static void say_findings(const struct config *c)
 {
-        if (event->kind == HOBBLE_EVENT_GUARD_READY && !m->announced)
-                manager_announce(m);
-        else
-                announce_event(&(struct announcement){ .topic = &m->topic }, event);
-        switch (event->kind) {
-        case HOBBLE_EVENT_GUARD_READY:
-                /* Where there was none, sources were refused. */
-                if (!m->guarded)
-                        manager_reread(m);
-                m->guarded = true;
-                manager_wake(m);
-                break;
-        case HOBBLE_EVENT_GUARD_LOST:
-                m->guarded = !m->guard_is_service;
-                break;
-        case HOBBLE_EVENT_FENCED:
-                manager_void(m);
-                break;
-        case HOBBLE_EVENT_RETIRED:
-                (void) sd_event_exit(m->event, 0);
-                break;
-        default:
-                break;
+        for (size_t i = 0; i < c->n_findings; i++) {
+                const struct config_finding *f = c->findings + i;
+
+                announce_config(f->severity == CONFIG_ERROR ? MESSAGE_ERROR : MESSAGE_WARNING, f->place.file,
+                                f->place.line, f->text);
         }
 }
 
-static void manager_on_tree_event(struct manager *m, const struct hobble_event *event)
+static int load_config(struct manager *m)
 {
-        struct roster_entry *entry;
+        int r;
 
-        entry = roster_find(m->roster, hobble_subject_pid(event->subject),
-                            hobble_subject_start_time(event->subject));
-        if (!entry || entry->subject != event->subject)
+        if (!m->options.configured)
+                return 0;
+        r = config_load(&m->config, m->options.config_dir);
+        if (r < 0)
+                return r;
+        say_findings(m->config);
+        message_set_level((enum message_level) m->config->log_level);
+        return 0;
+}
+
+static void say_reload(const char *text)
+{
+        message_event(MESSAGE_NOTICE, &(struct message_fields){ .id = MESSAGE_ID_RELOAD }, "%s", text);
+}
+
+static void reload_config(struct manager *m)
+{
+        struct config *c = NULL, *old;
+        int r;
+
+        r = config_load(&c, m->options.config_dir);
+        if (r < 0) {
+                message(MESSAGE_ERROR, "the configuration cannot be read again: %s", strerror(-r));
                 return;
-
-        announce_event(&(struct announcement){ .topic = &m->topic }, event);
-        switch (event->kind) {
-        case HOBBLE_EVENT_ADMITTED:
-                roster_admitted(m->roster, entry);
-                if (entry->members > 0)
-                        manager_changed(m);
-                break;
-        case HOBBLE_EVENT_RELEASED:
-                roster_released(m->roster, entry);
-                manager_wake(m);
-                break;
-        case HOBBLE_EVENT_GONE:
-                manager_forget(m, entry);
-                manager_wake(m);
-                break;
-        case HOBBLE_EVENT_FAILED:
-                manager_fail(m, entry, event->error, event->text);
-                manager_wake(m);
-                break;
-        default:
-                break;
         }
+        say_findings(c);
+        if (c->n_errors > 0) {
+                message(MESSAGE_ERROR, "the configuration has %zu error%s: the one before stays in force",
+                        c->n_errors, c->n_errors == 1 ? "" : "s");
+                config_free(c);
+                return;
+        }
+        if (c->rt_priority != m->config->rt_priority)
+                message(MESSAGE_WARNING, "RealTimePriority= comes into force at the next start");
+        message_set_level((enum message_level) c->log_level);
+        old = m->config;
+        m->config = c;
+        set_tarpits(m);
+        config_free(old);
+        roster_reconsider(m->roster);
+        say_reload("the configuration is in force as it is now");
 }
 
-static void manager_on_event(_unused_ hobble_engine *engine, const struct hobble_event *event, void *userdata)
+void manager_reload(struct manager *m)
+{
+        status_reloading();
+        /* Before there is a guard there are no tarpits to bring in line. */
+        if (m->config && m->began)
+                reload_config(m);
+        else if (!m->config)
+                say_reload("reading all sources again");
+        for (size_t i = 0; i < m->n_tarpits; i++)
+                tarpit_reread(m->tarpits[i]);
+        status_ready(m->status);
+}
+
+/* -- What the engine tells and asks ------------------------------------------------------------- */
+
+/* The ready line. */
+static void say_ready(const struct manager *m)
+{
+        char frozen[64], thawed[64];
+        const struct hobble_duty *d = &m->options.duty;
+        double duty = (double) d->thawed_usec / (double) (d->frozen_usec + d->thawed_usec);
+        size_t n = m->options.n_sources;
+
+        if (n > 0)
+                message(MESSAGE_NOTICE, "instance %s: hobbling %zu source%s at %s/%s (%.3g %%)",
+                        hobble_engine_instance(m->engine), n, n == 1 ? "" : "s",
+                        timespan_format(d->frozen_usec, frozen, sizeof(frozen)),
+                        timespan_format(d->thawed_usec, thawed, sizeof(thawed)), duty * 100);
+        if (m->config && m->config->n_tarpits > 0)
+                message(MESSAGE_NOTICE, "instance %s: %zu tarpit%s configured",
+                        hobble_engine_instance(m->engine), m->config->n_tarpits,
+                        m->config->n_tarpits == 1 ? "" : "s");
+        else if (m->config)
+                message(MESSAGE_NOTICE, "no tarpit is configured: write /etc/hobbled/NAME.tarpit, see "
+                                        "hobbled.tarpit(5), then "
+                                        "\"systemctl reload hobbled\"");
+}
+
+static void on_engine_event(struct manager *m, const struct hobble_event *event)
+{
+        if (event->kind == HOBBLE_EVENT_GUARD_READY && !m->began) {
+                m->began = true;
+                set_tarpits(m);
+                say_ready(m);
+        } else {
+                announce_event(&(struct announcement){ .topic = &m->topic }, event);
+        }
+        if (event->kind == HOBBLE_EVENT_FENCED)
+                manager_void(m);
+        else if (event->kind == HOBBLE_EVENT_RETIRED)
+                (void) sd_event_exit(m->event, 0);
+        status_touch(m->status);
+}
+
+static void on_event(_unused_ hobble_engine *engine, const struct hobble_event *event, void *userdata)
 {
         struct manager *m = userdata;
+        struct tarpit *t = manager_find_tarpit(m, event->tarpit);
 
-        if (!event->subject)
-                manager_on_engine_event(m, event);
-        else if (hobble_subject_userdata(event->subject))
+        if (!event->subject || !t) {
+                on_engine_event(m, event);
+                return;
+        }
+        if (hobble_subject_userdata(event->subject))
                 source_event(hobble_subject_userdata(event->subject), event);
         else
-                manager_on_tree_event(m, event);
+                manager_on_tree_event(m, t, event);
+        status_touch(m->status);
+}
+
+static const char *filter(hobble_tarpit *tarpit, const struct hobble_process *process, const char *home,
+                          void *userdata)
+{
+        struct manager *m = userdata;
+        const struct tarpit *t = manager_find_tarpit(m, tarpit);
+
+        return exempt_reason(m->exempt, m->config ? &m->config->exempt : NULL, t ? t->exempt : NULL, process,
+                             home, false);
+}
+
+/* What `systemctl status` shows. */
+static void status_text(char *buf, size_t size, void *userdata)
+{
+        struct manager *m = userdata;
+        unsigned n = hobble_engine_subjects(m->engine);
+
+        sweep_tarpits(m);
+        if (!m->began)
+                snprintf(buf, size, "Waiting for the guard (hobble-pit.service)");
+        else if (m->n_tarpits == 0)
+                snprintf(buf, size,
+                         "No tarpit is configured: write /etc/hobbled/NAME.tarpit, see hobbled.tarpit(5)");
+        else
+                snprintf(buf, size, "Hobbling %u subject%s in %zu tarpit%s", n, n == 1 ? "" : "s",
+                         m->n_tarpits, m->n_tarpits == 1 ? "" : "s");
 }
 
 /* -- Life -------------------------------------------------------------------------------------- */
 
-static int manager_on_summary(_unused_ sd_event_source *source, _unused_ uint64_t usec,
-                              _unused_ void *userdata)
+static int on_summary(_unused_ sd_event_source *source, _unused_ uint64_t usec, _unused_ void *userdata)
 {
         topics_flush();
         return 0;
 }
 
 /* Some topic has left lines out: tell how many in a while. */
-static void manager_on_dropped(void *userdata)
+static void on_dropped(void *userdata)
 {
         struct manager *m = userdata;
         int enabled;
 
         if (sd_event_source_get_enabled(m->summary, &enabled) >= 0 && enabled != SD_EVENT_OFF)
                 return;
-        (void) sd_event_source_set_time(m->summary, clock_now() + USEC_PER_SEC);
+        (void) sd_event_source_set_time_relative(m->summary, USEC_PER_SEC);
         (void) sd_event_source_set_enabled(m->summary, SD_EVENT_ONESHOT);
 }
 
-static int manager_add_timer(struct manager *m, sd_event_source **ret, sd_event_time_handler_t handler)
+static int init_summary(struct manager *m)
 {
         int r;
 
-        r = sd_event_add_time(m->event, ret, CLOCK_MONOTONIC, 0, 10 * USEC_PER_MSEC, handler, m);
-        return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+        r = sd_event_add_time(m->event, &m->summary, CLOCK_MONOTONIC, 0, 10 * USEC_PER_MSEC, on_summary, m);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(m->summary, SD_EVENT_OFF);
+        if (r >= 0)
+                topics_set_handler(on_dropped, m);
+        return r;
 }
 
-static int manager_add_event_sources(struct manager *m)
+/* Where there is no system bus, units are known by the names of their cgroups. */
+static void open_bus(struct manager *m)
 {
-        int r;
-
-        r = sd_event_add_defer(m->event, &m->work, manager_on_work, m);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(m->work, SD_EVENT_OFF);
-        if (r >= 0)
-                r = sd_event_source_set_priority(m->work, SD_EVENT_PRIORITY_IDLE);
-        if (r >= 0)
-                r = manager_add_timer(m, &m->retry, manager_on_retry);
-        if (r >= 0)
-                r = manager_add_timer(m, &m->summary, manager_on_summary);
-        if (r >= 0)
-                topics_set_handler(manager_on_dropped, m);
-        return r;
+        if (!m->options.configured || sd_booted() <= 0)
+                return;
+        if (sd_bus_open_system_with_description(&m->bus, "hobbled") < 0)
+                return;
+        (void) sd_bus_set_exit_on_disconnect(m->bus, false);
+        if (sd_bus_attach_event(m->bus, m->event, PRIORITY_BUS) < 0)
+                m->bus = sd_bus_close_unref(m->bus);
 }
 
 /* Why an engine could not be started, for people. */
@@ -381,43 +361,49 @@ static const char *engine_failure(int error)
         }
 }
 
-static int manager_start_engine(struct manager *m, const struct manager_options *o)
+static int start_engine(struct manager *m)
 {
         const struct hobble_options options = {
                 .size = sizeof(options),
-                .instance = o->instance,
-                .guard_socket = o->guard_socket,
-                .rt_priority = RT_PRIORITY,
-                .handler = manager_on_event,
+                .instance = m->options.instance,
+                .guard_socket = m->options.guard_socket,
+                .rt_priority = m->config ? m->config->rt_priority : RT_PRIORITY,
+                .filter = filter,
+                .handler = on_event,
                 .userdata = m,
         };
         int r;
 
         r = hobble_engine_new(&m->engine, m->event, &options);
-        if (r < 0) {
-                message(MESSAGE_ERROR, "cannot start: %s", engine_failure(r));
-                return r;
-        }
-        r = hobble_tarpit_new(&m->host.tarpit, m->engine, MANAGER_TARPIT, &m->duty);
         if (r < 0)
-                message(MESSAGE_ERROR, "cannot make a tarpit: %s", strerror(-r));
-        m->host.engine = m->engine;
+                message(MESSAGE_ERROR, "cannot start: %s", engine_failure(r));
         return r;
 }
 
-static int manager_add_sources(struct manager *m, char *const *paths, size_t n)
+static int init(struct manager *m)
 {
         int r;
 
-        m->sources = calloc(n, sizeof(*m->sources));
-        if (!m->sources)
-                return -ENOMEM;
-        for (; m->n_sources < n; m->n_sources++) {
-                r = source_new(m->sources + m->n_sources, &m->host, paths[m->n_sources]);
-                if (r < 0)
-                        return r;
+        r = topic_init(&m->topic, NULL);
+        if (r >= 0)
+                r = load_config(m);
+        if (r >= 0)
+                r = init_summary(m);
+        if (r >= 0)
+                r = manager_init_rounds(m);
+        if (r >= 0)
+                r = exempt_new(&m->exempt);
+        if (r >= 0)
+                r = census_new(&m->census, m->event);
+        if (r >= 0) {
+                open_bus(m);
+                r = units_new(&m->units, m->bus);
         }
-        return 0;
+        if (r >= 0)
+                r = status_new(&m->status, m->event, status_text, m);
+        if (r < 0)
+                message(MESSAGE_ERROR, "cannot start: %s", strerror(-r));
+        return r < 0 ? r : start_engine(m);
 }
 
 int manager_new(struct manager **ret, sd_event *event, const struct manager_options *options)
@@ -428,36 +414,13 @@ int manager_new(struct manager **ret, sd_event *event, const struct manager_opti
         if (!m)
                 return -ENOMEM;
         m->event = sd_event_ref(event);
-        m->duty = options->duty;
-        m->guard_is_service = options->guard_socket;
-        m->guarded = !options->guard_socket;
-        m->host = (struct source_host){
-                .event = event,
-                .check_usec = options->check_usec,
-                .changed = manager_changed,
-                .userdata = m,
-        };
-
-        r = topic_init(&m->topic, NULL);
-        if (r >= 0)
-                r = topic_set_fields(&m->topic, MANAGER_TARPIT, NULL);
-        if (r >= 0)
-                r = manager_add_event_sources(m);
-        if (r >= 0)
-                r = roster_new(&m->roster, &roster_handler, m);
-        if (r < 0)
-                message(MESSAGE_ERROR, "cannot start: %s", strerror(-r));
-        if (r >= 0)
-                r = manager_start_engine(m, options);
-        if (r >= 0) {
-                r = manager_add_sources(m, options->sources, options->n_sources);
-                if (r < 0)
-                        message(MESSAGE_ERROR, "cannot follow the sources: %s", strerror(-r));
-        }
+        m->options = *options;
+        r = init(m);
         if (r < 0) {
                 manager_free(m);
                 return r;
         }
+        status_ready(m->status);
         *ret = m;
         return 0;
 }
@@ -466,24 +429,24 @@ struct manager *manager_free(struct manager *m)
 {
         if (!m)
                 return NULL;
-        m->host.tarpit = hobble_tarpit_free(m->host.tarpit);
+        if (m->engine)
+                status_stopping();
+        for (size_t i = 0; i < m->n_tarpits; i++)
+                tarpit_free(m->tarpits[i]);
+        free(m->tarpits);
+        m->n_tarpits = 0;
         m->engine = hobble_engine_free(m->engine);
-        for (size_t i = 0; i < m->n_sources; i++)
-                source_free(m->sources[i]);
-        free(m->sources);
-        m->roster = roster_free(m->roster);
+        m->status = status_free(m->status);
+        manager_done_rounds(m);
+        m->exempt = exempt_free(m->exempt);
+        m->census = census_free(m->census);
+        m->units = units_free(m->units);
+        m->bus = sd_bus_flush_close_unref(m->bus);
+        m->config = config_free(m->config);
         topics_set_handler(NULL, NULL);
         topic_done(&m->topic);
-        sd_event_source_disable_unref(m->work);
-        sd_event_source_disable_unref(m->retry);
         sd_event_source_disable_unref(m->summary);
         sd_event_unref(m->event);
         free(m);
         return NULL;
-}
-
-void manager_reread(struct manager *m)
-{
-        for (size_t i = 0; i < m->n_sources; i++)
-                source_reread(m->sources[i]);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Brings the tarpit in line with the sources, and says what happens. */
+/* Brings the tarpits in line with the sources, and says what happens. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,8 +18,12 @@ struct manager;
 
 struct manager_options {
         const char *instance;     /* NULL: the process id */
-        const char *guard_socket; /* of the service that guards; NULL: a guard of one's own */
-        struct hobble_duty duty;
+        const char *guard_socket; /* NULL: the engine starts a guard of its own */
+
+        bool configured;        /* read the configuration */
+        const char *config_dir; /* instead of the usual places; NULL: those */
+
+        struct hobble_duty duty; /* of the SOURCEs */
         uint64_t check_usec;
         char *const *sources; /* paths */
         size_t n_sources;
@@ -31,5 +36,5 @@ int manager_new(struct manager **ret, sd_event *event, const struct manager_opti
 /* Release everything. NULL is fine. Returns NULL. */
 struct manager *manager_free(struct manager *m);
 
-/* Look at all sources again. */
-void manager_reread(struct manager *m);
+/* Read the configuration again, and look at all sources. A configuration with errors changes nothing. */
+void manager_reload(struct manager *m);

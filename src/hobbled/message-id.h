@@ -11,10 +11,9 @@
 #define MESSAGE_ID_HELD "a36998c40f18448eaf5d50431302d293"     /* someone else has frozen it */
 #define MESSAGE_ID_UNHELD "d6c4f96dcbb34c40821eae8aba79e5aa"   /* and thawed it */
 #define MESSAGE_ID_RESCUED "5585f9a035e243f5971ea312b72aac14"  /* the guard or an administrator let all go */
-#define MESSAGE_ID_GUARD_LOST "73f2beee2c2c47afb4a874ed0e31b315" /* nobody watches: all is thawed */
-#define MESSAGE_ID_GUARD_BACK "287d0668ca744865907a9cd6b5e3bda3" /* a guard watches again */
-#define MESSAGE_ID_CONFIG_ERROR \
-        "f8e5be6406d84852bd88d6b9b9872f4f"                   /* something in the configuration is wrong */
+#define MESSAGE_ID_GUARD_LOST "73f2beee2c2c47afb4a874ed0e31b315"   /* nobody watches: all is thawed */
+#define MESSAGE_ID_GUARD_BACK "287d0668ca744865907a9cd6b5e3bda3"   /* a guard watches again */
+#define MESSAGE_ID_CONFIG_ERROR "f8e5be6406d84852bd88d6b9b9872f4f" /* wrong configuration */
 #define MESSAGE_ID_RELOAD "54cfabc4bea4463db317faba054e18a1" /* configuration and sources were read again */
 #define MESSAGE_ID_STRAY "5de1d161b6c0472299d439c36ff751a1"  /* the origin is gone */
 #define MESSAGE_ID_OUTRANKED "a5bbc30a413e4e22936a397ce40a4bb7" /* of a higher real-time priority */

@@ -144,6 +144,7 @@ static int probe_inside_directory(struct probe *p)
         if (r == -ENOENT)
                 probe_say(p, PROBE_MISSING, "is a directory without cgroup.procs and tasks");
         else if (r >= 0) {
+                p->inside = true;
                 (void) probe_file_system(p, p->fd);
                 probe_judge_file(p);
         }

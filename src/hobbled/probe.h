@@ -13,6 +13,7 @@ enum probe_kind {
         PROBE_UNFIT,   /* something that cannot be a source; `text` says why */
         PROBE_PIDFILE,
         PROBE_CGROUP, /* a cgroup v2 directory */
+        PROBE_KIND_MAX,
 };
 
 struct probe {
@@ -22,6 +23,7 @@ struct probe {
         bool live;        /* the kernel makes the text up when it is read */
         bool silent;      /* the file system may tell nobody of changes */
         bool member_file; /* the path was a cgroup's list of members, and fd is its directory */
+        bool inside;      /* the path was a directory, and fd is a list of members in it */
         char text[160];   /* a clause: "is a directory without ...", "is a FIFO" */
 };
 

@@ -173,6 +173,22 @@ bool roster_retry(struct roster *r)
         return any;
 }
 
+void roster_reconsider(struct roster *r)
+{
+        struct roster_entry *entry;
+        size_t cursor = 0;
+
+        while ((entry = pidmap_next(&r->entries, &cursor))) {
+                for (; entry; entry = entry->same) {
+                        if (entry->state == ROSTER_REFUSED) {
+                                entry->state = ROSTER_IDLE;
+                                entry->error = 0;
+                                r->resolved = false;
+                        }
+                }
+        }
+}
+
 void roster_void(struct roster *r)
 {
         struct roster_entry *entry;

@@ -46,10 +46,10 @@ enum roster_state {
 
 /* What a tarpit wants of a process. */
 struct roster_claim {
-        unsigned rank; /* of its tarpit: 0 is the severest */
-        void *tarpit;  /* a subject of another one is released, and added to this */
-        bool apart;    /* has a subject of its own, whatever is named above it */
-        int placement; /* for the caller's use, as is the next */
+        unsigned rank;      /* of its tarpit: 0 is the severest */
+        void *tarpit;       /* a subject of another one is released, and added to this */
+        bool apart;         /* has a subject of its own, whatever is named above it */
+        unsigned placement; /* for the caller's use, as is the next */
         const void *source;
 };
 
@@ -140,6 +140,9 @@ bool roster_failed(struct roster *r, struct roster_entry *entry, int error, bool
 
 /* Try again what has failed. Returns whether there is anything. */
 bool roster_retry(struct roster *r);
+
+/* What was refused for good may be permitted now. Another round is due. */
+void roster_reconsider(struct roster *r);
 
 /* All subjects are void: add again what is wanted. Another round is due. */
 void roster_void(struct roster *r);

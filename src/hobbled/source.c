@@ -1,289 +1,159 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "source.h"
-#include "clock.h"
-#include "pathwatch.h"
-#include "probe.h"
-#include "source-cgroup.h"
-#include "source-pidfile.h"
+#include "source-kind.h"
 #include "text.h"
-#include "timespan.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-/* A change is looked at after a moment, in which what belongs to it is done as well (a file is made empty
- * before it is written), and changes without end are looked at once in a while. */
-#define LOOK_DELAY_USEC (5 * USEC_PER_MSEC)
-#define LOOK_INTERVAL_USEC (25 * USEC_PER_MSEC)
-
-#define TIMER_ACCURACY_USEC (1 * USEC_PER_MSEC)
-
-struct source {
-        const struct source_host *host;
-        char *path;
-        struct topic topic;
-        struct pathwatch *watch; /* NULL: cannot be watched */
-        sd_event_source *timer, *work;
-        struct source_pidfile *pidfile;
-        struct source_cgroup cgroup;
-        uint64_t look_at, check_at, gone_at; /* USEC_INFINITY: never */
-        uint64_t looked_usec;
-        bool force; /* look at all of it, changed or not */
-        bool blind_said;
-        bool member_file_said;
+static const struct {
+        const char *key;
+        const struct source_ops *ops;
+} kinds[] = {
+        [SOURCE_PATH] = { NULL, &source_path_ops },
+        [SOURCE_PIDFILE] = { "PIDFile", &source_path_ops },
+        [SOURCE_CGROUP] = { "Cgroup", &source_glob_ops },
+        [SOURCE_UNIT] = { "Unit", &source_unit_ops },
+        [SOURCE_USER] = { "User", &source_user_ops },
+        [SOURCE_COMMAND] = { "Command", &source_command_ops },
+        [SOURCE_EXEC] = { "Exec", &source_exec_ops },
 };
 
-static void source_rearm(struct source *s)
+/* How it is called, and what its messages begin with. */
+static int source_init_names(struct source *s)
 {
-        uint64_t at = source_pidfile_deadline(s->pidfile);
-
-        /* A reading comes to its end before the next one begins. */
-        if (!source_pidfile_is_reading(s->pidfile))
-                at = MIN(at, s->look_at);
-        at = MIN(at, s->check_at);
-        at = MIN(at, s->gone_at);
-
-        if (at == 0) {
-                (void) sd_event_source_set_enabled(s->work, SD_EVENT_ON);
-                (void) sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
-                return;
-        }
-        (void) sd_event_source_set_enabled(s->work, SD_EVENT_OFF);
-        if (at == USEC_INFINITY) {
-                (void) sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
-                return;
-        }
-        (void) sd_event_source_set_time(s->timer, at);
-        (void) sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
-}
-
-/* Something may have changed. */
-static void source_touch(struct source *s)
-{
-        if (s->look_at == USEC_INFINITY)
-                s->look_at = MAX(clock_now() + LOOK_DELAY_USEC, s->looked_usec + LOOK_INTERVAL_USEC);
-        source_rearm(s);
-}
-
-static void source_on_watch(void *userdata)
-{
-        source_touch(userdata);
-}
-
-static bool source_holds_any(const struct source *s)
-{
-        return s->cgroup.subject || source_pidfile_count(s->pidfile) > 0;
-}
-
-/* Watch the path as it is. Returns whether changes will be told. */
-static bool source_watch(struct source *s)
-{
-        int r = -EMFILE;
-
-        if (s->watch)
-                r = pathwatch_aim(s->watch, s->path, probe_inside);
-        if (r < 0 && !s->blind_said) {
-                char span[64];
-
-                s->blind_said = true;
-                topic_say(&s->topic, MESSAGE_NOTICE, "changes cannot be watched: %s; looking every %s",
-                          strerror(-r), timespan_format(s->host->check_usec, span, sizeof(span)));
-        }
-        return r == 0;
-}
-
-static void source_take_missing(struct source *s, const struct probe *probe, uint64_t now)
-{
-        if (!source_holds_any(s))
-                topic_problem(&s->topic, MESSAGE_NOTICE, "%s; waiting for it", probe->text);
-        else if (s->gone_at == USEC_INFINITY)
-                s->gone_at = now + s->host->check_usec;
-}
-
-static void source_take_cgroup(struct source *s, const struct probe *probe)
-{
-        (void) source_pidfile_clear(s->pidfile);
-        if (probe->member_file && !s->member_file_said) {
-                s->member_file_said = true;
-                topic_say(&s->topic, MESSAGE_NOTICE,
-                          "is the list of a cgroup's members: the cgroup itself is hobbled in place");
-        }
-        if (!source_cgroup_offer(&s->cgroup, probe))
-                s->check_at = clock_now() + s->host->check_usec;
-}
-
-/* Look at what is at the path now. */
-static void source_look(struct source *s, uint64_t now)
-{
-        bool watched = source_watch(s);
-        struct probe probe;
-
-        s->look_at = USEC_INFINITY;
-        s->looked_usec = now;
-        probe_path(s->path, &probe);
-        s->check_at = USEC_INFINITY;
-        if ((!watched || probe.silent) && probe.kind != PROBE_CGROUP)
-                s->check_at = now + s->host->check_usec;
-        if (probe.kind != PROBE_MISSING)
-                s->gone_at = USEC_INFINITY;
-
-        switch (probe.kind) {
-        case PROBE_MISSING:
-                source_take_missing(s, &probe, now);
-                break;
-        case PROBE_UNFIT:
-                topic_problem(&s->topic, MESSAGE_WARNING, "%s; %s", probe.text,
-                              source_holds_any(s) ? "what it named before stays hobbled"
-                                                  : "nothing is hobbled for it");
-                break;
-        case PROBE_PIDFILE:
-                source_cgroup_leave(&s->cgroup);
-                source_pidfile_read(s->pidfile, &probe, s->force);
-                break;
-        case PROBE_CGROUP:
-                source_take_cgroup(s, &probe);
-                break;
-        }
-        s->force = false;
-        probe_done(&probe);
-}
-
-/* It did not come back in time: it names nobody. */
-static void source_lose(struct source *s)
-{
-        char span[64];
-
-        s->gone_at = USEC_INFINITY;
-        (void) source_pidfile_clear(s->pidfile);
-        source_cgroup_leave(&s->cgroup);
-        topic_problem(&s->topic, MESSAGE_NOTICE,
-                      "has been gone for %s; what it named is released; waiting for it",
-                      timespan_format(s->host->check_usec, span, sizeof(span)));
-}
-
-static int source_dispatch(struct source *s)
-{
-        uint64_t now = clock_now();
-
-        if (MIN(s->look_at, s->check_at) <= now && !source_pidfile_is_reading(s->pidfile))
-                source_look(s, now);
-        else if (s->gone_at <= now)
-                source_lose(s);
-        else if (source_pidfile_work(s->pidfile, now))
-                s->look_at = MIN(s->look_at, now + LOOK_DELAY_USEC);
-        source_rearm(s);
-        return 0;
-}
-
-static int source_on_time(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
-{
-        return source_dispatch(userdata);
-}
-
-static int source_on_work(_unused_ sd_event_source *source, void *userdata)
-{
-        return source_dispatch(userdata);
-}
-
-static int source_init_topic(struct source *s)
-{
-        char shown[512], name[600];
+        const char *key = kinds[s->kind].key;
+        char shown[512], text[600], name[700];
         int r;
 
-        snprintf(name, sizeof(name), "source \"%s\"",
-                 escape_text(s->path, strlen(s->path), shown, sizeof(shown)));
-        r = topic_init(&s->topic, name);
-        return r < 0 ? r : topic_set_fields(&s->topic, hobble_tarpit_name(s->host->tarpit), s->path);
+        escape_text(s->value, strlen(s->value), shown, sizeof(shown));
+        snprintf(text, sizeof(text), "%s%s%s", key ?: "", key ? "=" : "", shown);
+        if (!key)
+                snprintf(name, sizeof(name), "source \"%s\"", shown);
+        else if (s->host->tarpit)
+                snprintf(name, sizeof(name), "tarpit \"%s\": %s", hobble_tarpit_name(s->host->tarpit), text);
+        else
+                snprintf(name, sizeof(name), "%s", text);
+        s->text = strdup(text);
+        r = s->text ? topic_init(&s->topic, name) : -ENOMEM;
+        if (r >= 0 && s->host->tarpit)
+                r = topic_set_fields(&s->topic, hobble_tarpit_name(s->host->tarpit), text);
+        return r;
 }
 
-int source_new(struct source **ret, const struct source_host *host, const char *path)
+static int source_make(struct source **ret, const struct source_host *host, struct source *parent,
+                       enum source_kind kind, const char *value)
 {
-        struct source *s = calloc(1, sizeof(*s));
+        struct source *s = calloc(1, kinds[kind].ops->size);
         int r;
 
         if (!s)
                 return -ENOMEM;
+        s->ops = kinds[kind].ops;
         s->host = host;
-        s->path = strdup(path);
-        s->cgroup =
-                (struct source_cgroup){ .host = host, .topic = &s->topic, .path = s->path, .userdata = s };
-        s->look_at = s->check_at = s->gone_at = USEC_INFINITY;
-        r = s->path ? source_init_topic(s) : -ENOMEM;
+        s->kind = kind;
+        s->parent = parent;
+        s->value = strdup(value);
+        r = s->value ? source_init_names(s) : -ENOMEM;
         if (r >= 0)
-                r = source_pidfile_new(&s->pidfile, host, &s->topic);
-        if (r >= 0)
-                r = sd_event_add_time(host->event, &s->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC,
-                                      source_on_time, s);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
-        if (r >= 0)
-                r = sd_event_add_defer(host->event, &s->work, source_on_work, s);
-        if (r >= 0)
-                r = sd_event_source_set_priority(s->work, SD_EVENT_PRIORITY_IDLE);
+                r = s->ops->init(s);
         if (r < 0) {
                 source_free(s);
                 return r;
         }
-
-        (void) pathwatch_new(&s->watch, host->event, source_on_watch, s);
-        s->look_at = 0;
-        source_rearm(s);
         *ret = s;
         return 0;
+}
+
+int source_new(struct source **ret, const struct source_host *host, enum source_kind kind, const char *value)
+{
+        return source_make(ret, host, NULL, kind, value);
+}
+
+int source_new_child(struct source **ret, struct source *parent, enum source_kind kind, const char *value)
+{
+        return source_make(ret, parent->host, parent, kind, value);
 }
 
 struct source *source_free(struct source *s)
 {
         if (!s)
                 return NULL;
-        s->watch = pathwatch_free(s->watch);
-        sd_event_source_disable_unref(s->timer);
-        sd_event_source_disable_unref(s->work);
-        s->pidfile = source_pidfile_free(s->pidfile);
+        s->ops->done(s);
         topic_done(&s->topic);
-        free(s->path);
+        free(s->text);
+        free(s->value);
         free(s);
         return NULL;
 }
 
-void source_reread(struct source *s)
+const char *source_text(const struct source *s)
 {
-        s->force = true;
-        s->look_at = 0;
-        source_rearm(s);
+        return s->text;
 }
 
-int source_for_each(const struct source *s, int (*fn)(pid_t pid, uint64_t start_time, void *userdata),
-                    void *userdata)
+bool source_is(const struct source *s, enum source_kind kind, const char *value)
 {
-        return source_pidfile_for_each(s->pidfile, fn, userdata);
+        return s->kind == kind && strcmp(s->value, value) == 0;
+}
+
+enum hobble_placement source_placement(const struct source *s)
+{
+        return s->ops->placement ? s->ops->placement(s) : HOBBLE_PLACEMENT_AUTO;
+}
+
+void source_reread(struct source *s)
+{
+        if (s->ops->reread && !s->ending)
+                s->ops->reread(s);
+}
+
+void source_end(struct source *s)
+{
+        if (s->ending)
+                return;
+        s->ending = true;
+        if (s->ops->end)
+                s->ops->end(s);
+}
+
+bool source_is_over(const struct source *s)
+{
+        return s->ending && (!s->ops->is_over || s->ops->is_over(s));
+}
+
+int source_for_each(const struct source *s, source_process_fn fn, void *userdata)
+{
+        return s->ops->for_each && !s->ending ? s->ops->for_each(s, fn, userdata) : 0;
 }
 
 void source_process_ended(struct source *s, pid_t pid, uint64_t start_time)
 {
-        source_pidfile_process_ended(s->pidfile, pid, start_time);
-        source_rearm(s);
+        if (s->ops->process_ended && !s->ending)
+                s->ops->process_ended(s, pid, start_time);
+}
+
+/* Tell whoever has it that it may be over; it may not be there any more then. */
+static void source_tell_parent(struct source *s)
+{
+        struct source *parent = s->parent;
+
+        if (!s->ending || !parent)
+                return;
+        parent->ops->child_over(parent);
+        source_tell_parent(parent);
 }
 
 void source_event(struct source *s, const struct hobble_event *event)
 {
-        if (source_cgroup_event(&s->cgroup, event)) {
-                /* What failed is tried again in a while only. */
-                if (event->kind == HOBBLE_EVENT_FAILED)
-                        s->check_at = clock_now() + s->host->check_usec;
-                else
-                        s->look_at = 0;
-        }
-        source_rearm(s);
+        if (s->ops->event)
+                s->ops->event(s, event);
+        source_tell_parent(s);
 }
 
 void source_void(struct source *s)
 {
-        if (s->cgroup.subject) {
-                s->cgroup.subject = NULL;
-                s->look_at = 0;
-        }
-        source_rearm(s);
+        if (s->ops->void_all)
+                s->ops->void_all(s);
 }

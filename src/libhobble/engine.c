@@ -118,7 +118,11 @@ static const char *why_no_guard(const hobble_engine *e, int error)
                 return "cannot start the guard; nothing is frozen until one runs";
         if (error == -EBUSY)
                 return "the guard's service has another hobbled; nothing is hobbled until that one has ended";
-        return "the guard's service (hobble-pit.service) is not there; nothing is hobbled until it runs";
+        if (error == -ENOENT || error == -ECONNREFUSED)
+                return "the guard's service (hobble-pit.service) is not there; nothing is hobbled until it "
+                       "runs";
+        return "the guard's service (hobble-pit.service) is there but of no use; nothing is hobbled until it "
+               "is";
 }
 
 static void on_guard(_unused_ struct guard_link *g, enum guard_news news, int error, void *userdata)

@@ -278,6 +278,11 @@ _public_ const char *hobble_tarpit_name(const hobble_tarpit *t)
         return t->name;
 }
 
+_public_ unsigned hobble_tarpit_subjects(const hobble_tarpit *t)
+{
+        return (unsigned) t->subjects.count;
+}
+
 _public_ int hobble_tarpit_set_duty(hobble_tarpit *t, const struct hobble_duty *duty)
 {
         int r = hobble_duty_check(duty);

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "clock.h"
+#include "macro.h"
+#include "manager-internal.h"
+
+#include <string.h>
+
+/* Lookups between two looks at the clock. */
+#define LOOKUPS 16U
+
+/* More parts are not followed: a tree that makes scopes without end. */
+#define PARTS_MAX 1024U
+
+static void manager_wake(struct manager *m)
+{
+        (void) sd_event_source_set_enabled(m->work, SD_EVENT_ON);
+}
+
+void manager_changed(void *userdata)
+{
+        struct manager *m = userdata;
+
+        m->changed = true;
+        manager_wake(m);
+}
+
+/* -- Facts ------------------------------------------------------------------------------------- */
+
+static int roster_look(pid_t pid, struct lineage_fact *ret, _unused_ void *userdata)
+{
+        struct hobble_process process;
+        int r;
+
+        r = hobble_process_read(pid, &process);
+        if (r < 0)
+                return r;
+        if (process.pid != pid)
+                return -ESRCH; /* a thread has the number now */
+        *ret = (struct lineage_fact){ .parent = process.parent, .start_time = process.start_time };
+        return 0;
+}
+
+static struct roster_entry *roster_member(pid_t pid, void *userdata)
+{
+        struct manager *m = userdata;
+        struct roster_entry *entry;
+        uint64_t start_time;
+        pid_t root;
+
+        if (hobble_engine_root_of(m->engine, pid, &root, &start_time) < 0)
+                return NULL;
+        entry = roster_find(m->roster, root, start_time);
+        return entry && entry->subject ? entry : NULL;
+}
+
+static const struct roster_handler roster_handler = { .look = roster_look, .member = roster_member };
+
+/* -- Rounds ------------------------------------------------------------------------------------ */
+
+struct put {
+        struct manager *m;
+        struct roster_claim claim;
+};
+
+static int put(pid_t pid, uint64_t start_time, void *userdata)
+{
+        const struct put *p = userdata;
+
+        return roster_put(p->m->roster, pid, start_time, &p->claim);
+}
+
+static int put_tarpit(struct manager *m, struct tarpit *t)
+{
+        for (size_t i = 0; i < t->n_sources; i++) {
+                struct put p = { m, { .rank = t->rank, .tarpit = t, .source = t->sources[i] } };
+                int r;
+
+                p.claim.placement = t->placement;
+                if (t->placement == HOBBLE_PLACEMENT_AUTO)
+                        p.claim.placement = source_placement(t->sources[i]);
+                r = source_for_each(t->sources[i], put, &p);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Parts of those trees that are there, in the same tarpit as the tree. */
+static int put_parts(struct manager *m)
+{
+        size_t n = 0;
+        int r = 0;
+
+        for (size_t i = 0; i < m->n_parts; i++) {
+                const struct part *part = m->parts + i;
+                struct roster_entry *parent = roster_find(m->roster, part->parent_pid, part->parent_start);
+                struct roster_claim claim;
+
+                if (!parent || parent->state != ROSTER_ADDED)
+                        continue;
+                m->parts[n++] = *part;
+                claim = parent->claim;
+                claim.apart = true;
+                if (r >= 0)
+                        r = roster_put(m->roster, part->pid, part->start_time, &claim);
+        }
+        m->n_parts = n;
+        return r;
+}
+
+/* Begin a round. Returns 0 or -ENOMEM. */
+static int begin_round(struct manager *m)
+{
+        int r = 0;
+
+        m->changed = false;
+        m->resolving = true;
+        roster_begin(m->roster);
+        for (size_t i = 0; i < m->n_tarpits && r >= 0; i++)
+                r = put_tarpit(m, m->tarpits[i]);
+        return r < 0 ? r : put_parts(m);
+}
+
+static uint64_t retry_usec(const struct manager *m)
+{
+        uint64_t usec = USEC_INFINITY;
+
+        for (size_t i = 0; i < m->n_tarpits; i++)
+                usec = MIN(usec, m->tarpits[i]->host.check_usec);
+        return usec;
+}
+
+static void retry_later(struct manager *m)
+{
+        int enabled;
+
+        if (sd_event_source_get_enabled(m->retry, &enabled) >= 0 && enabled != SD_EVENT_OFF)
+                return;
+        (void) sd_event_source_set_time_relative(m->retry, retry_usec(m));
+        (void) sd_event_source_set_enabled(m->retry, SD_EVENT_ONESHOT);
+}
+
+/* A named process has ended, or never was. */
+static void forget(struct manager *m, struct roster_entry *entry)
+{
+        roster_ended(m->roster, entry);
+        if (entry->members > 0)
+                manager_changed(m);
+        for (size_t i = 0; i < m->n_tarpits; i++)
+                tarpit_process_ended(m->tarpits[i], entry->pid, entry->start_time);
+}
+
+/* A tree could not be hobbled. Another try makes no sense where it is not permitted. */
+static void fail(struct manager *m, struct roster_entry *entry, int error, const char *text)
+{
+        bool for_good = error == -EPERM || error == -EACCES || error == -EINVAL;
+        const char *name = entry->subject ? hobble_subject_name(entry->subject) : NULL;
+        struct tarpit *t = entry->claim.tarpit;
+
+        if (error == -ESRCH) {
+                forget(m, entry);
+                return;
+        }
+        if (roster_failed(m->roster, entry, error, for_good))
+                announce_refused(&(struct announcement){ .topic = &t->topic,
+                                                         .source = source_text(entry->claim.source) },
+                                 &(struct refusal){
+                                         .tarpit = t->name,
+                                         .subject = name,
+                                         .pid = entry->pid,
+                                         .error = error,
+                                         .text = text,
+                                         .retry_usec = for_good ? USEC_INFINITY : retry_usec(m),
+                                 });
+        if (!for_good)
+                retry_later(m);
+        else if (entry->members > 0)
+                manager_changed(m);
+}
+
+static void act(struct manager *m, const struct roster_action *action)
+{
+        struct roster_entry *entry = action->entry;
+        struct tarpit *t = entry->claim.tarpit;
+        hobble_subject *subject = NULL;
+        int r;
+
+        if (action->verb == ROSTER_RELEASE) {
+                hobble_subject_release(entry->subject);
+                return;
+        }
+
+        r = hobble_tarpit_add_tree(t->host.tarpit, entry->pid, entry->start_time,
+                                   (enum hobble_placement) entry->claim.placement, NULL, &subject);
+        if (r >= 0)
+                roster_added(m->roster, entry, subject);
+        else
+                fail(m, entry, r, NULL);
+}
+
+/* Work for one slice: a round, then what follows from it. */
+static int on_work(_unused_ sd_event_source *source, void *userdata)
+{
+        struct manager *m = userdata;
+        uint64_t begin = clock_now();
+        struct roster_action action;
+        int r = 0;
+
+        if (!m->resolving && m->changed)
+                r = begin_round(m);
+        while (m->resolving && r >= 0) {
+                r = roster_resolve(m->roster, LOOKUPS);
+                if (r == 0)
+                        m->resolving = false;
+                if (r > 0 && clock_now() - begin >= CLOCK_SLICE_USEC)
+                        return 0;
+        }
+        if (r < 0) {
+                topic_problem(&m->topic, MESSAGE_ERROR, "the sources could not be followed: %s",
+                              strerror(-r));
+                m->resolving = false;
+                m->changed = true;
+                retry_later(m);
+                return sd_event_source_set_enabled(m->work, SD_EVENT_OFF);
+        }
+
+        while (roster_next(m->roster, &action)) {
+                act(m, &action);
+                if (clock_now() - begin >= CLOCK_SLICE_USEC)
+                        return 0;
+        }
+        status_touch(m->status);
+        return m->changed ? 0 : sd_event_source_set_enabled(m->work, SD_EVENT_OFF);
+}
+
+static int on_retry(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+        struct manager *m = userdata;
+
+        /* In the middle of a round nothing can be tried again. */
+        if (m->resolving)
+                retry_later(m);
+        else if (roster_retry(m->roster) || m->changed)
+                manager_wake(m);
+        return 0;
+}
+
+/* -- Events ------------------------------------------------------------------------------------ */
+
+/* A part of a tree belongs to another unit, and was left there. */
+static void take_part(struct manager *m, const struct roster_entry *parent, pid_t pid)
+{
+        struct hobble_process process;
+        struct part *grown;
+
+        if (m->n_parts >= PARTS_MAX || hobble_process_read(pid, &process) < 0)
+                return;
+        for (size_t i = 0; i < m->n_parts; i++) {
+                if (m->parts[i].pid == process.pid && m->parts[i].start_time == process.start_time)
+                        return;
+        }
+        grown = reallocarray(m->parts, m->n_parts + 1, sizeof(*grown));
+        if (!grown)
+                return;
+        m->parts = grown;
+        grown[m->n_parts++] = (struct part){
+                .pid = process.pid,
+                .start_time = process.start_time,
+                .parent_pid = parent->pid,
+                .parent_start = parent->start_time,
+        };
+        manager_changed(m);
+}
+
+/* A subject has ended: so do its parts, and so may its tarpit. */
+static void on_end(struct manager *m)
+{
+        if (m->n_parts > 0)
+                manager_changed(m);
+        manager_wake(m);
+}
+
+void manager_on_tree_event(struct manager *m, struct tarpit *t, const struct hobble_event *event)
+{
+        struct roster_entry *entry;
+
+        entry = roster_find(m->roster, hobble_subject_pid(event->subject),
+                            hobble_subject_start_time(event->subject));
+        if (!entry || entry->subject != event->subject)
+                return;
+
+        if (event->kind != HOBBLE_EVENT_PART)
+                announce_event(&(struct announcement){ .topic = &t->topic,
+                                                       .source = source_text(entry->claim.source) },
+                               event);
+        switch (event->kind) {
+        case HOBBLE_EVENT_ADMITTED:
+                roster_admitted(m->roster, entry);
+                if (entry->members > 0)
+                        manager_changed(m);
+                manager_wake(m);
+                break;
+        case HOBBLE_EVENT_RELEASED:
+                roster_released(m->roster, entry);
+                on_end(m);
+                break;
+        case HOBBLE_EVENT_GONE:
+                forget(m, entry);
+                on_end(m);
+                break;
+        case HOBBLE_EVENT_FAILED:
+                fail(m, entry, event->error, event->text);
+                on_end(m);
+                break;
+        case HOBBLE_EVENT_PART:
+                take_part(m, entry, event->pid);
+                break;
+        default:
+                break;
+        }
+}
+
+void manager_void(struct manager *m)
+{
+        roster_void(m->roster);
+        m->n_parts = 0;
+        for (size_t i = 0; i < m->n_tarpits; i++)
+                tarpit_void(m->tarpits[i]);
+        manager_changed(m);
+}
+
+/* -- Life -------------------------------------------------------------------------------------- */
+
+int manager_init_rounds(struct manager *m)
+{
+        int r;
+
+        r = sd_event_add_defer(m->event, &m->work, on_work, m);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(m->work, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_source_set_priority(m->work, SD_EVENT_PRIORITY_IDLE);
+        if (r >= 0)
+                r = sd_event_add_time(m->event, &m->retry, CLOCK_MONOTONIC, 0, 10 * USEC_PER_MSEC, on_retry,
+                                      m);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(m->retry, SD_EVENT_OFF);
+        return r < 0 ? r : roster_new(&m->roster, &roster_handler, m);
+}
+
+void manager_done_rounds(struct manager *m)
+{
+        m->roster = roster_free(m->roster);
+        m->work = sd_event_source_disable_unref(m->work);
+        m->retry = sd_event_source_disable_unref(m->retry);
+        free(m->parts);
+}
