@@ -82,6 +82,7 @@ class Hosted:
         if kind and kind is not h.Skip:
             h.note(f"hobbled said:\n{self.log()}")
         self.stop()
+        h.check(kind or not h._SANITIZER.search(self.log()), self.log())
 
     def log(self):
         return h.read(self._log)

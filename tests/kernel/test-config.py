@@ -91,6 +91,16 @@ def wrong_command_lines():
 
 
 @h.test
+def help_fits_in_80_columns():
+    for verb in ("check-config", "cat-config"):
+        done = h.hobblectl(verb, "--help")
+        h.equal((0, ""), (done.returncode, done.stderr), f"{verb} --help")
+        h.check("--config=DIR" in done.stdout, done.stdout)
+        for line in done.stdout.splitlines():
+            h.check(len(line) <= 80, f"{verb} --help: {len(line)} columns: {line}")
+
+
+@h.test
 def cat_config_tells_where_values_are_from():
     root = room("cat", usr__lib__hobbled__web_tarpit="")
     put(root, "web.tarpit", GOOD + "User=nobody\n")

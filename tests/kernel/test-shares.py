@@ -146,6 +146,24 @@ def a_tree_with_three_busy_members():
 
 
 @h.test
+def one_that_is_nested():
+    """Its cgroup lies outside of the tarpit's, whose usage does not tell of it, nor does a freeze of it hold it."""
+    path = h.cgroup("session-1.scope")
+    pid = h.busy(path)
+    for options, below in ([], 0.05), (["--freeze-idle"], 0.15):
+        with h.Hobbled(*options, h.pidfile(pid)) as hobbled:
+            directory = h.wait_until(lambda: h.cgroup_of(pid) != path and h.cgroup_of(pid), 20, "it is hobbled")
+            h.equal(path, os.path.dirname(directory), "where its directory is")
+            for _ in range(3):
+                wait_edge(directory)
+            share = Share(directory)
+            time.sleep(MEDIUM)
+            wait_edge(directory)
+            share.check(DUTY, 1, f"a nested busy loop {options}", below)
+        h.equal(path, h.cgroup_of(pid), "where it is at last")
+
+
+@h.test
 def another_duty_and_everybody_frozen():
     """--duty=20% by default, and beside it a tarpit in which who is idle is frozen too."""
     place = h.cgroup("origin")

@@ -4,15 +4,15 @@
 good, and hobbling goes on within a second."""
 
 import os
+import re
 import signal
 import subprocess
 import time
 
+import harness as h  # before those that import it from beside them
 import booted
-import harness as h
-from booted import show, systemctl
-
 import failopen
+from booted import show, systemctl
 
 PIT = "hobble-pit.service"
 HOME = f"{h.CGROOT}/hobble.slice/{PIT}"
@@ -59,7 +59,7 @@ RestartSec=100ms
 
     def __exit__(self, kind, value, trace):
         if kind:
-            h.note(booted.journal(HOBBLED) + booted.journal(PIT))
+            h.note(booted.journal(HOBBLED) + booted.journal("hobbled.service") + booted.journal(PIT))
             h.note(booted.run("systemctl", "status", "--no-pager", PIT, HOBBLED, check=False))
         systemctl("stop", HOBBLED, check=False)
         if not kind:
@@ -166,9 +166,8 @@ def controllers_do_not_keep_it_from_starting_again():
     """With controllers left enabled in the unit's cgroup every restart fails with 219/CGROUP. Whichever the machine has
     serve as well as those of [Limits]."""
     available = h.read(f"{h.CGROOT}/cgroup.controllers").split()
-    if not available:
-        h.skip("this machine's cgroup v2 hierarchy has no controllers")
-    name = available[0]
+    name = next((c for c in ("memory", "pids", *available) if c in available), None)
+    name or h.skip("this machine's cgroup v2 hierarchy has no controllers")
     with Hobbling("ctl") as hobbling:
         def enable():
             for path in (h.CGROOT, f"{h.CGROOT}/hobble.slice", HOME, f"{HOME}/pit"):
@@ -181,6 +180,35 @@ def controllers_do_not_keep_it_from_starting_again():
             h.wait_until(lambda g=guard: booted.main_pid(PIT) not in (0, g), 5, "another guard")
             booted.wait_active(PIT)
             hobbling.again(f"{verb[0]} with the controller {name}")
+
+
+@h.test
+def a_tarpit_has_limits():
+    """Those whose controllers the machine has are written, also after the guard was away, and none for the guard."""
+    wanted = {"cpu.max": "50000 100000", "cpu.weight": "50", "memory.high": str(1 << 28), "memory.max": str(1 << 29),
+              "pids.max": "300"}
+    victim = h.sleeper(h.cgroup("limited"))
+    systemctl("start", PIT)
+    log = os.path.join(h.scratch(), "limited")
+    with open(log, "wb") as out:
+        engine = h.spawn([h.program("HOBBLE_LIMITED"), booted.SOCKET, str(victim)], stdout=out)
+    for count in (1, 2, 3):
+        h.wait_until(lambda c=count: h.read(log).count("admitted") >= c, 5, "it is hobbled")
+        has = set(h.read(f"{HOME}/pit/cgroup.subtree_control").split())
+        missing = set(re.findall(r"^missing (.*)", h.read(log), re.M)[-1].split()) - {"nothing"}
+        h.note(f"missing: {missing}")
+        h.equal({"cpu", "memory", "pids"} - has, missing - {"io"}, "missing controllers")
+        for name, value in wanted.items():
+            if name.split(".")[0] in has:
+                h.equal(value, h.read(f"{HOME}/pit/limited/{name}").strip(), name)
+                h.check(h.read(f"{HOME}/guard/{name}").strip() in ("max", "max 100000", "100"), f"{name} of the guard")
+        if count == 1:
+            systemctl("restart", PIT)
+        if count == 2:
+            systemctl("kill", "--kill-whom=main", "-s", "KILL", PIT)
+    h.kill(engine.pid, signal.SIGTERM)
+    h.equal(0, engine.wait(5), "exit status")
+    h.equal(h.cgroup("limited"), h.cgroup_of(victim), "where the victim is")
 
 
 @h.test
@@ -210,6 +238,36 @@ def the_guard_is_on_its_own():
 
 
 @h.test
+def the_sandbox_leaves_hobbled_what_it_needs():
+    """hobbled.service as it is, but with the arguments of Hobbling. One victim came from a cgroup that belongs to a
+    user, and goes back there."""
+    with Hobbling("box") as hobbling:
+        command = show(HOBBLED, "ExecStart").partition("argv[]=")[2].partition(" ;")[0]
+        systemctl("stop", HOBBLED)
+        os.chown(hobbling.victims.origin[str(hobbling.victims.roots[-1])], 65534, 65534)
+        os.chown(f"{hobbling.victims.origin[str(hobbling.victims.roots[-1])]}/cgroup.procs", 65534, 65534)
+        booted.write_unit("hobbled.service.d/test.conf", f"""
+[Service]
+Type=exec
+WatchdogSec=0
+ExecStart=
+ExecStart={command}
+""")
+        systemctl("start", "hobbled.service")
+        hobbling.again("in the sandbox")
+        pid = booted.main_pid("hobbled.service")
+        h.equal(os.SCHED_RR, os.sched_getscheduler(pid) & ~os.SCHED_RESET_ON_FORK, "its scheduling")
+        h.check("priority" not in booted.journal("hobbled.service"), "nothing is said of a priority")
+        systemctl("stop", PIT)
+        hobbling.home("the pit is stopped")
+        systemctl("start", PIT)
+        hobbling.again("the pit is there again")
+        systemctl("stop", "hobbled.service")
+        hobbling.home("stopped")
+        h.note(booted.journal("hobbled.service"))
+
+
+@h.test
 def systemd_finds_nothing_wrong_with_the_units():
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", PIT, "hobbled.service", "hobble.slice"],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
@@ -219,5 +277,4 @@ def systemd_finds_nothing_wrong_with_the_units():
     h.between(0, exposure, 2.0, "exposure of hobbled.service")
 
 
-booted.install()
 h.main()
