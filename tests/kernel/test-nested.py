@@ -115,16 +115,12 @@ def members_of_one_unit_go_together():
         directory = nests(scope(), hobbled)[0]
         h.equal(h.cgroup("session-1.scope/a"), os.path.dirname(directory), "it is where the root was")
         h.equal(len(victims.origin), len(h.members(directory)), "members")
-        h.equal([], re.findall("left in a unit of its own", hobbled.log()), "parts that are left out")
+        h.equal([directory], nests(h.OWN, hobbled), "subjects")
         release(hobbled, file)
         h.equal([], victims.astray(), "threads that are elsewhere")
 
 
 # -- Parts ----------------------------------------------------------------------------------------------------
-
-def parts_told(hobbled):
-    return re.findall(r"process (\d+)\b.*: is left in a unit of its own, (\S+)", hobbled.log())
-
 
 def chain(*paths):
     """A shell in the first cgroup, its child in the second, and so on. Returns their pids."""
@@ -143,40 +139,42 @@ def chain(*paths):
 
 @h.test
 def another_scope_is_a_part_of_its_own():
-    one, two = scope("session-1.scope"), scope("session-2.scope")
-    pids = chain(one, two, two, one, h.cgroup("a.service"))
-    with h.Hobbled(CHECK, h.pidfile(pids[0])) as hobbled:
-        directory = nested(hobbled, pids[0], one)
-        h.equal({pids[0], pids[3]}, h.members(directory), "who is in")
-        for pid, path in ((pids[1], two), (pids[2], two), (pids[4], h.cgroup("a.service"))):
-            h.equal(path, h.cgroup_of(pid), f"where {pid} is")
-        told = {int(pid): os.path.basename(path) for pid, path in parts_told(hobbled)}
-        h.equal({pids[1]: "session-2.scope", pids[4]: "a.service"}, told, "the parts that are told")
-        h.equal(2, len(parts_told(hobbled)), "how often")
+    """It is hobbled where it is, for as long as the tree is that it belongs to."""
+    one, two, three = scope("session-1.scope"), scope("session-2.scope"), h.cgroup("a.service")
+    homes = (one, two, two, one, three)
+    pids = chain(*homes)
+    file = h.pidfile(pids[0])
+    with h.Hobbled(CHECK, file) as hobbled:
+        h.equal({pids[0], pids[3]}, h.members(nested(hobbled, pids[0], one)), "who is in")
+        h.equal({pids[1], pids[2]}, h.members(nested(hobbled, pids[1], two)), "who is in the part")
+        admitted(hobbled, pids[4])
+        h.equal({pids[4]}, set().union(*map(h.members, hobbled.subjects())), "who is in the other part")
+        release(hobbled, file)
+        h.equal(list(homes), [h.cgroup_of(pid) for pid in pids], "where all are")
 
 
 @h.test
-def a_scope_in_a_services_tree_is_left_out():
-    """The root goes to the pit; who lives in a scope stays, who lives in another service comes along."""
-    one, two, three = h.cgroup("a.service"), scope("session-2.scope"), h.cgroup("b.service")
-    pids = chain(one, two, three)
+def a_scope_in_a_services_tree_is_a_part_of_its_own():
+    """The root goes to the pit; who lives in a scope stays in it, who lives in another service comes along."""
+    homes = h.cgroup("a.service"), scope("session-2.scope"), h.cgroup("b.service")
+    pids = chain(*homes)
     file = h.pidfile(pids[0])
     with h.Hobbled(CHECK, file) as hobbled:
         admitted(hobbled, pids[0])
-        h.equal({pids[0], pids[2]}, h.members(hobbled.subjects()[0]), "who is in")
-        h.equal(two, h.cgroup_of(pids[1]), "where the other one is")
-        h.equal([str(pids[1])], [pid for pid, _ in parts_told(hobbled)], "the parts that are told")
+        h.equal({pids[1]}, h.members(nested(hobbled, pids[1], homes[1])), "who is in the part")
+        h.equal({pids[0], pids[2]}, set().union(*map(h.members, hobbled.subjects())), "who is in")
         release(hobbled, file)
-        h.equal([one, two, three], [h.cgroup_of(pid) for pid in pids], "where all are")
+        h.equal(list(homes), [h.cgroup_of(pid) for pid in pids], "where all are")
 
 
 @h.test
-def a_part_can_be_a_subject_of_its_own():
+def a_part_ends_with_its_tree():
     one, two = scope("session-1.scope"), scope("session-2.scope")
     pids = chain(one, two)
-    with h.Hobbled(CHECK, h.pidfile(pids[0])) as first, h.Hobbled(CHECK, h.pidfile(pids[1])) as second:
-        nested(first, pids[0], one)
-        nested(second, pids[1], two)
+    with h.Hobbled(CHECK, h.pidfile(pids[0])) as hobbled:
+        nested(hobbled, pids[1], two)
+        h.kill(pids[0])
+        h.wait_until(lambda: h.cgroup_of(pids[1]) == two, 3, "the part is released")
 
 
 # -- Other users' subtrees ------------------------------------------------------------------------------------
