@@ -38,6 +38,8 @@ struct manager {
         struct roster *roster;
         struct part *parts;
         size_t n_parts;
+        char **texts; /* of sources */
+        size_t n_texts;
         struct topic topic; /* what concerns all tarpits */
 
         sd_event_source *work, *retry, *summary;

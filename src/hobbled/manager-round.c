@@ -70,10 +70,29 @@ static int put(pid_t pid, uint64_t start_time, void *userdata)
         return roster_put(p->m->roster, pid, start_time, &p->claim);
 }
 
+/* What a source is called, for as long as the manager lives: what it named may outlive it. NULL: out of
+ * memory. */
+static const char *keep_text(struct manager *m, const struct source *s)
+{
+        const char *text = source_text(s);
+        char **grown;
+
+        for (size_t i = 0; i < m->n_texts; i++) {
+                if (strcmp(m->texts[i], text) == 0)
+                        return m->texts[i];
+        }
+        grown = reallocarray(m->texts, m->n_texts + 1, sizeof(*grown));
+        if (!grown)
+                return NULL;
+        m->texts = grown;
+        grown[m->n_texts] = strdup(text);
+        return grown[m->n_texts] ? grown[m->n_texts++] : NULL;
+}
+
 static int put_tarpit(struct manager *m, struct tarpit *t)
 {
         for (size_t i = 0; i < t->n_sources; i++) {
-                struct put p = { m, { .rank = t->rank, .tarpit = t, .source = t->sources[i] } };
+                struct put p = { m, { .rank = t->rank, .tarpit = t, .source = keep_text(m, t->sources[i]) } };
                 int r;
 
                 p.claim.placement = t->placement;
@@ -152,19 +171,17 @@ static void forget(struct manager *m, struct roster_entry *entry)
 }
 
 /* A tree could not be hobbled. Another try makes no sense where it is not permitted. */
-static void fail(struct manager *m, struct roster_entry *entry, int error, const char *text)
+static void fail(struct manager *m, struct tarpit *t, struct roster_entry *entry, int error, const char *text)
 {
         bool for_good = error == -EPERM || error == -EACCES || error == -EINVAL;
         const char *name = entry->subject ? hobble_subject_name(entry->subject) : NULL;
-        struct tarpit *t = entry->claim.tarpit;
 
         if (error == -ESRCH) {
                 forget(m, entry);
                 return;
         }
         if (roster_failed(m->roster, entry, error, for_good))
-                announce_refused(&(struct announcement){ .topic = &t->topic,
-                                                         .source = source_text(entry->claim.source) },
+                announce_refused(&(struct announcement){ .topic = &t->topic, .source = entry->claim.source },
                                  &(struct refusal){
                                          .tarpit = t->name,
                                          .subject = name,
@@ -196,7 +213,7 @@ static void act(struct manager *m, const struct roster_action *action)
         if (r >= 0)
                 roster_added(m->roster, entry, subject);
         else
-                fail(m, entry, r, NULL);
+                fail(m, t, entry, r, NULL);
 }
 
 /* Work for one slice: a round, then what follows from it. */
@@ -291,8 +308,7 @@ void manager_on_tree_event(struct manager *m, struct tarpit *t, const struct hob
                 return;
 
         if (event->kind != HOBBLE_EVENT_PART)
-                announce_event(&(struct announcement){ .topic = &t->topic,
-                                                       .source = source_text(entry->claim.source) },
+                announce_event(&(struct announcement){ .topic = &t->topic, .source = entry->claim.source },
                                event);
         switch (event->kind) {
         case HOBBLE_EVENT_ADMITTED:
@@ -310,7 +326,7 @@ void manager_on_tree_event(struct manager *m, struct tarpit *t, const struct hob
                 on_end(m);
                 break;
         case HOBBLE_EVENT_FAILED:
-                fail(m, entry, event->error, event->text);
+                fail(m, t, entry, event->error, event->text);
                 on_end(m);
                 break;
         case HOBBLE_EVENT_PART:
@@ -355,4 +371,7 @@ void manager_done_rounds(struct manager *m)
         m->work = sd_event_source_disable_unref(m->work);
         m->retry = sd_event_source_disable_unref(m->retry);
         free(m->parts);
+        for (size_t i = 0; i < m->n_texts; i++)
+                free(m->texts[i]);
+        free(m->texts);
 }

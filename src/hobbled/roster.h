@@ -50,7 +50,7 @@ struct roster_claim {
         void *tarpit;       /* a subject of another one is released, and added to this */
         bool apart;         /* has a subject of its own, whatever is named above it */
         unsigned placement; /* for the caller's use, as is the next */
-        const void *source;
+        const char *source;
 };
 
 /* A process that is named, or was. Belongs to the roster; to be read only. */
