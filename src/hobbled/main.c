@@ -316,6 +316,8 @@ static int run(const struct settings *settings)
                 r = sd_event_add_signal(event, NULL, SIGTERM, on_terminate, NULL);
         if (r >= 0)
                 r = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, &manager);
+        if (r >= 0)
+                r = sd_event_set_watchdog(event, true); /* where systemd has set one (WatchdogSec=) */
         if (r < 0)
                 message(MESSAGE_ERROR, "cannot start: %s", strerror(-r));
         if (r >= 0)
