@@ -63,7 +63,7 @@ enum hobble_event_kind {
         HOBBLE_EVENT_GUARD_LOST,  /* everything was thawed; another guard is being started */
         HOBBLE_EVENT_FENCED,  /* the guard had taken this engine for hung and rescued everything, or the guard
                                * was a service and ended, upon which all was rescued too; that is over: admit
-                               * anew */
+                               * anew. `text` says which of both */
         HOBBLE_EVENT_RETIRED, /* hobble_rescue() with HOBBLE_RESCUE_ALL took everything away: free the engine
                                */
         HOBBLE_EVENT_DEGRADED, /* something that makes hobbling worse, told once: `text`; of a subject: it

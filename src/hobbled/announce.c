@@ -12,8 +12,9 @@
 
 #define CGROUP_PATH_MAX 4096
 
-/* How each kind is said. tree is what follows "process 4711 (name)", place what follows the topic's name; of
- * both, a NULL says what the event's own text says, or nothing where it has none. */
+/* How each kind is said; one without a row is not: a part (PART) is told of when it is a subject itself. tree
+ * is what follows "process 4711 (name)", place what follows the topic's name; of both, a NULL says what the
+ * event's own text says, or nothing where it has none. */
 struct announcement_row {
         enum message_level level;
         const char *id, *tree, *place;
@@ -35,9 +36,7 @@ static const struct announcement_row rows[HOBBLE_EVENT_KIND_MAX] = {
                                        "a guard watches again; hobbling goes on" },
         [HOBBLE_EVENT_GUARD_LOST] = { MESSAGE_WARNING, MESSAGE_ID_GUARD_LOST, NULL,
                                       "the guard has ended: everything is thawed until another one watches" },
-        [HOBBLE_EVENT_FENCED] = { MESSAGE_WARNING, MESSAGE_ID_RESCUED, NULL,
-                                  "was taken for hung, and everything was released meanwhile: hobbling it "
-                                  "again" },
+        [HOBBLE_EVENT_FENCED] = { MESSAGE_WARNING, MESSAGE_ID_RESCUED, NULL, NULL },
         [HOBBLE_EVENT_RETIRED] = { MESSAGE_NOTICE, MESSAGE_ID_RESCUED, NULL,
                                    "everything was rescued by an administrator (hobblectl rescue --all): "
                                    "ending" },
@@ -108,6 +107,18 @@ static void announce_tree(const struct announcement *a, const struct hobble_even
                 topic_event(a->topic, row->level, fields, "%s: %s", label, text);
 }
 
+/* Of the engine: rare, and never to be left out. */
+static void announce_engine(const struct hobble_event *event, const struct announcement_row *row,
+                            const struct message_fields *fields, const char *text)
+{
+        if (event->kind == HOBBLE_EVENT_FENCED)
+                message_event(row->level, fields, "%s: hobbling it again", text);
+        else if (event->error)
+                message_event(row->level, fields, "%s (%s)", text, strerror(-event->error));
+        else
+                message_event(row->level, fields, "%s", text);
+}
+
 void announce_event(const struct announcement *a, const struct hobble_event *event)
 {
         const struct announcement_row *row = rows + event->kind;
@@ -130,8 +141,7 @@ void announce_event(const struct announcement *a, const struct hobble_event *eve
         else if (event->subject && text)
                 topic_event(a->topic, row->level, &fields, "%s", text);
         else if (text)
-                /* Of the engine: rare, and never to be left out. */
-                message_event(row->level, &fields, "%s", text);
+                announce_engine(event, row, &fields, text);
 }
 
 void announce_refused(const struct announcement *a, const struct refusal *refusal)

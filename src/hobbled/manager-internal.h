@@ -43,8 +43,10 @@ struct manager {
         struct topic topic; /* what concerns all tarpits */
 
         sd_event_source *work, *retry, *summary;
-        bool began;   /* with the tarpits: there is a guard, or there was */
-        bool changed; /* a round is due */
+        bool began;    /* with the tarpits: there is a guard, or there was */
+        bool guarded;  /* there is one */
+        bool outdated; /* the configuration was changed, but has errors: the one before is in force */
+        bool changed;  /* a round is due */
         bool resolving;
 };
 

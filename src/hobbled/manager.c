@@ -183,7 +183,8 @@ static void reload_config(struct manager *m)
                 return;
         }
         say_findings(c);
-        if (c->n_errors > 0) {
+        m->outdated = c->n_errors > 0;
+        if (m->outdated) {
                 message(MESSAGE_ERROR, "the configuration has %zu error%s: the one before stays in force",
                         c->n_errors, c->n_errors == 1 ? "" : "s");
                 config_free(c);
@@ -194,7 +195,9 @@ static void reload_config(struct manager *m)
         message_set_level((enum message_level) c->log_level);
         old = m->config;
         m->config = c;
-        set_tarpits(m);
+        /* Before there is a guard there are no tarpits to bring in line. */
+        if (m->began)
+                set_tarpits(m);
         config_free(old);
         roster_reconsider(m->roster);
         say_reload("the configuration is in force as it is now");
@@ -203,10 +206,9 @@ static void reload_config(struct manager *m)
 void manager_reload(struct manager *m)
 {
         status_reloading();
-        /* Before there is a guard there are no tarpits to bring in line. */
-        if (m->config && m->began)
+        if (m->config)
                 reload_config(m);
-        else if (!m->config)
+        else
                 say_reload("reading all sources again");
         for (size_t i = 0; i < m->n_tarpits; i++)
                 tarpit_reread(m->tarpits[i]);
@@ -240,6 +242,10 @@ static void say_ready(const struct manager *m)
 
 static void on_engine_event(struct manager *m, const struct hobble_event *event)
 {
+        if (event->kind == HOBBLE_EVENT_GUARD_READY)
+                m->guarded = true;
+        else if (event->kind == HOBBLE_EVENT_GUARD_LOST)
+                m->guarded = false;
         if (event->kind == HOBBLE_EVENT_GUARD_READY && !m->began) {
                 m->began = true;
                 set_tarpits(m);
@@ -287,14 +293,18 @@ static void status_text(char *buf, size_t size, void *userdata)
         unsigned n = hobble_engine_subjects(m->engine);
 
         sweep_tarpits(m);
-        if (!m->began)
-                snprintf(buf, size, "Waiting for the guard (hobble-pit.service)");
-        else if (m->n_tarpits == 0)
+        if (!m->guarded)
+                snprintf(buf, size, "Waiting for the guard%s",
+                         m->options.guard_socket ? " (hobble-pit.service)" : "");
+        else if (m->n_tarpits > 0)
+                snprintf(buf, size, "Hobbling %u subject%s in %zu tarpit%s%s", n, n == 1 ? "" : "s",
+                         m->n_tarpits, m->n_tarpits == 1 ? "" : "s",
+                         m->outdated ? "; the new configuration has errors and is not in force" : "");
+        else if (m->outdated || (m->config && m->config->n_errors > 0))
+                snprintf(buf, size, "No tarpit is in force: see \"hobblectl check-config\"");
+        else
                 snprintf(buf, size,
                          "No tarpit is configured: write /etc/hobbled/NAME.tarpit, see hobbled.tarpit(5)");
-        else
-                snprintf(buf, size, "Hobbling %u subject%s in %zu tarpit%s", n, n == 1 ? "" : "s",
-                         m->n_tarpits, m->n_tarpits == 1 ? "" : "s");
 }
 
 /* -- Life -------------------------------------------------------------------------------------- */

@@ -108,8 +108,10 @@ static void open_again(hobble_engine *e)
         if (r < 0)
                 tell(e, HOBBLE_EVENT_DEGRADED, r, "cannot make the pit again after a rescue");
         if (e->fenced)
-                tell(e, HOBBLE_EVENT_FENCED, 0, NULL);
-        e->fenced = false;
+                tell(e, HOBBLE_EVENT_FENCED, 0,
+                     e->bereft ? "the guard was away, and everything was released meanwhile"
+                               : "was taken for hung, and everything was released meanwhile");
+        e->fenced = e->bereft = false;
 }
 
 static const char *why_no_guard(const hobble_engine *e, int error)
@@ -140,6 +142,7 @@ static void on_guard(_unused_ struct guard_link *g, enum guard_news news, int er
                 /* It may have fenced us before it was lost. */
                 (void) engine_beat(e);
                 for_each_tarpit(e, tarpit_thaw_all);
+                e->bereft = e->guard_socket != NULL;
                 if (error)
                         tell(e, HOBBLE_EVENT_DEGRADED, error, why_no_guard(e, error));
                 else

@@ -64,6 +64,7 @@ struct hobble_engine {
         uint64_t attached;
         uint64_t late_max_usec;
         bool fenced;    /* registering anew */
+        bool bereft;    /* the guard's service ended */
         bool retired;   /* for good */
         bool outranked; /* told once */
 };
