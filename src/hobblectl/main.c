@@ -3,6 +3,7 @@
 /* hobblectl: the verbs, and how one is found. */
 
 #include "hobble.h"
+#include "macro.h"
 #include "message.h"
 #include "near.h"
 #include "options.h"
@@ -13,8 +14,18 @@
 #include <string.h>
 
 static const struct verb *const verbs[] = {
-        &verb_run, &verb_list, &verb_rescue, &verb_check_config, &verb_cat_config,
+        &verb_run, &verb_list, &verb_rescue, &verb_check_config, &verb_cat_config, &verb_reload,
 };
+
+/* How many columns a text of ours takes: none of its characters is wider than one. */
+static int width(const char *text)
+{
+        int n = 0;
+
+        for (; *text; text++)
+                n += (*text & 0xc0) != 0x80;
+        return n;
+}
 
 static int help(void)
 {
@@ -25,7 +36,7 @@ static int help(void)
                 char text[64];
 
                 (void) snprintf(text, sizeof(text), "%s %s", verbs[i]->name, verbs[i]->arguments);
-                (void) printf("  %-31s %s\n", text, verbs[i]->summary);
+                (void) printf("  %s%*s %s\n", text, MAX(31 - width(text), 0), "", verbs[i]->summary);
         }
         (void) puts("\nOptions:\n"
                     "  -h, --help                      Show this help; after a verb, that verb's\n"

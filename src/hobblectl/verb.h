@@ -45,5 +45,6 @@ struct verb {
 extern const struct verb verb_cat_config;
 extern const struct verb verb_check_config;
 extern const struct verb verb_list;
+extern const struct verb verb_reload;
 extern const struct verb verb_rescue;
 extern const struct verb verb_run;
