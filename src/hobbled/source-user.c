@@ -10,9 +10,14 @@
 /* Most look-ups take less: the first round then finds everybody. */
 #define FIRST_WAIT_USEC (2 * USEC_PER_MSEC)
 
+/* Others take a moment: so many rounds follow soon on one that did not know whom to look for. */
+#define HURRIES_MAX 20U
+
 struct source_user {
         struct source_census census;
         struct userset *users;
+        bool pending; /* who it is was not known in the last round */
+        unsigned hurries;
 };
 
 #define SELF(ptr) CONTAINER_OF(ptr, struct source_user, census.source)
@@ -29,9 +34,14 @@ static void source_user_round(struct source_census *census)
 {
         struct source_user *s = SELF(&census->source);
         struct topic *topic = &census->source.topic;
+        enum userset_state state;
         int error;
 
-        switch (userset_refresh(s->users, 0, &error)) {
+        state = userset_refresh(s->users, 0, &error);
+        if (s->pending && s->hurries++ < HURRIES_MAX)
+                census_hurry(census->source.host->census);
+        s->pending = state == USERSET_PENDING;
+        switch (state) {
         case USERSET_PENDING:
                 break;
         case USERSET_UNKNOWN:
@@ -63,8 +73,7 @@ static int source_user_init(struct source *source)
                 r = source_census_init(&s->census);
         if (r < 0)
                 return r;
-        (void) userset_refresh(s->users, FIRST_WAIT_USEC, NULL);
-        source_user_round(&s->census);
+        s->pending = userset_refresh(s->users, FIRST_WAIT_USEC, NULL) == USERSET_PENDING;
         return 0;
 }
 
