@@ -15,6 +15,7 @@ struct exempt_facts {
         const char *comm;
         const char *exe;  /* "": not known */
         const char *home; /* the path of its cgroup */
+        bool groupless; /* has no supplementary groups, and never made a user namespace to get rid of them */
 };
 
 /* The unit, of the system's service manager, that a cgroup path belongs to: its first component that is

@@ -220,6 +220,35 @@ static const char *exempt_exe(struct exempt *x, pid_t pid)
         return x->exe;
 }
 
+/* Whether the process is in a user namespace other than hobbled's, or that cannot be told. */
+static bool is_in_other_users(const struct exempt *x, pid_t pid)
+{
+        char name[32], theirs[64] = "", ours[64] = "";
+
+        snprintf(name, sizeof(name), "%d/ns/user", (int) pid);
+        return readlinkat(x->proc_fd, name, theirs, sizeof(theirs) - 1) <= 0 ||
+               readlinkat(x->proc_fd, "self/ns/user", ours, sizeof(ours) - 1) <= 0 ||
+               strcmp(theirs, ours) != 0;
+}
+
+/* Whether it has given up all supplementary groups, which takes a privilege. */
+static bool exempt_groupless(const struct exempt *x, pid_t pid)
+{
+        char name[32], text[4096];
+        const char *groups;
+        ssize_t n;
+
+        snprintf(name, sizeof(name), "%d/status", (int) pid);
+        _cleanup_close_ int fd = openat(x->proc_fd, name, O_RDONLY | O_CLOEXEC);
+        n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+        text[MAX(n, 0)] = '\0';
+        groups = strstr(text, "\nGroups:");
+        if (!groups)
+                return false;
+        groups += strlen("\nGroups:");
+        return groups[strspn(groups, " \t")] == '\n' && !is_in_other_users(x, pid);
+}
+
 const char *exempt_reason(struct exempt *x, const struct config_exemptions *global,
                           const struct config_exemptions *tarpit, const struct hobble_process *process,
                           const char *home, bool force)
@@ -231,6 +260,8 @@ const char *exempt_reason(struct exempt *x, const struct config_exemptions *glob
                 .comm = process->comm,
                 .exe = exempt_exe(x, process->pid),
                 .home = home,
+                /* Not asked of everybody, as it takes a while. */
+                .groupless = *process->comm == '(' && exempt_groupless(x, process->pid),
         };
         const char *reason;
 

@@ -67,7 +67,22 @@ static bool of_user(const char *comm, const char *exe, const char *rest)
         char home[256] = USER_MANAGER;
 
         return is_exempt((struct exempt_facts){
-                .parent = 1, .uid = 1000, .comm = comm, .exe = exe, .home = strcat(home, rest) });
+                .parent = 1,
+                .uid = 1000,
+                .comm = comm,
+                .exe = exe,
+                .home = strcat(home, rest),
+                .groupless = true,
+        });
+}
+
+/* The same of one that the user has started. */
+static bool of_users_own(const char *comm, const char *exe, const char *rest)
+{
+        char home[256] = USER_MANAGER;
+
+        return is_exempt((struct exempt_facts){
+                .parent = 300, .uid = 1000, .comm = comm, .exe = exe, .home = strcat(home, rest) });
 }
 
 static void a_users_service_manager_is_needed(void **state)
@@ -88,6 +103,9 @@ static void a_user_cannot_pass_as_it(void **state)
         assert_false(of_user("dbus-daemon", "/home/mallory/dbus-daemon", "/app.slice/dbus.service"));
         assert_false(of_user("systemd", "/usr/lib/systemd/systemd", "/app.slice/miner.service"));
         assert_false(of_user("bash", "/usr/bin/bash", "/app.slice/miner.service"));
+        /* With a library of theirs, it runs what they want. */
+        assert_false(of_users_own("systemd", "/usr/lib/systemd/systemd", "/init.scope"));
+        assert_false(of_users_own("(sd-pam)", "/usr/lib/systemd/systemd", "/init.scope"));
 }
 
 static bool session(const char *comm, uid_t uid)
