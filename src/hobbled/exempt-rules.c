@@ -96,6 +96,33 @@ static const char *exempt_user_manager(const struct exempt_facts *f, const char 
         return NULL;
 }
 
+static const char *exempt_needed_unit(const char *unit, size_t unit_size, char *buf, size_t size)
+{
+        for (size_t i = 0; i < ELEMENTSOF(needed_units); i++) {
+                if (is_called(unit, unit_size, needed_units[i])) {
+                        snprintf(buf, size, "belongs to %.*s, which the host needs", (int) unit_size, unit);
+                        return buf;
+                }
+        }
+        return NULL;
+}
+
+const char *exempt_builtin_cgroup(const char *path, char *buf, size_t size)
+{
+        static const char own[] =
+                "is a systemd unit's own cgroup, in which systemd starts processes: name it by "
+                "Unit=";
+        const char *unit, *rest, *name = strrchr(path, '/'), *reason;
+        size_t unit_size;
+
+        name = name ? name + 1 : path;
+        unit = exempt_unit_of(path, &unit_size, &rest);
+        if (!unit)
+                return is_called(name, strlen(name), "*.slice") ? own : NULL;
+        reason = exempt_needed_unit(unit, unit_size, buf, size);
+        return reason || *rest ? reason : own;
+}
+
 const char *exempt_builtin(const struct exempt_facts *f, char *buf, size_t size)
 {
         const char *unit, *rest;
@@ -118,12 +145,8 @@ const char *exempt_builtin(const struct exempt_facts *f, char *buf, size_t size)
         unit = exempt_unit_of(f->home, &unit_size, &rest);
         if (!unit)
                 return NULL;
-        for (size_t i = 0; i < ELEMENTSOF(needed_units); i++) {
-                if (is_called(unit, unit_size, needed_units[i])) {
-                        snprintf(buf, size, "belongs to %.*s, which the host needs", (int) unit_size, unit);
-                        return buf;
-                }
-        }
+        if (exempt_needed_unit(unit, unit_size, buf, size))
+                return buf;
         for (size_t i = 0; i < ELEMENTSOF(listeners); i++) {
                 if (f->parent == 1 && f->uid == 0 && is_called(unit, unit_size, listeners[i].unit) &&
                     fnmatch(listeners[i].comm, f->comm, 0) == 0)

@@ -25,5 +25,9 @@ const char *exempt_unit_of(const char *home, size_t *ret_size, const char **ret_
 /* Why the host needs the process, as a clause, or NULL. What it returns is static, or in buf. */
 const char *exempt_builtin(const struct exempt_facts *f, char *buf, size_t size);
 
+/* The same of a cgroup that is to be frozen itself: neither what the host needs, nor what systemd starts
+ * processes in, a unit's or a slice's own cgroup. */
+const char *exempt_builtin_cgroup(const char *path, char *buf, size_t size);
+
 /* Whether Unit=PATTERN means the process: the unit that it belongs to, or a slice above. */
 bool exempt_unit_matches(const char *pattern, const char *home);

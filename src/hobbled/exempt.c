@@ -193,7 +193,46 @@ static const char *exempt_omitted(struct exempt *x, const char *home)
         }
 }
 
-/* ---------------------------------------------------------------------------------------------- */
+/* -- Cgroups ----------------------------------------------------------------------------------- */
+
+static const char *exempt_cgroup_unit(struct exempt *x, const struct config_exemptions *exemptions,
+                                      const char *path)
+{
+        const struct config_list *list = exemptions ? exemptions->of + CONFIG_EXEMPT_UNIT : NULL;
+
+        for (size_t i = 0; list && i < list->n; i++) {
+                if (!exempt_unit_matches(list->items[i].value, path))
+                        continue;
+                snprintf(x->text, sizeof(x->text), "is exempt: Unit=%s", list->items[i].value);
+                return x->text;
+        }
+        return NULL;
+}
+
+const char *exempt_cgroup_reason(struct exempt *x, const struct config_exemptions *global,
+                                 const struct config_exemptions *tarpit, int dir_fd)
+{
+        char link[32], where[PATH_MAX];
+        const char *path, *reason = NULL;
+        ssize_t n;
+
+        snprintf(link, sizeof(link), "self/fd/%d", dir_fd);
+        n = readlinkat(x->proc_fd, link, where, sizeof(where) - 1);
+        where[MAX(n, 0)] = '\0';
+        path = cgroup_mount_strip(where);
+        if (!path)
+                return NULL;
+        /* Without systemd, units are names like any others. */
+        if (access("/run/systemd/system", F_OK) >= 0)
+                reason = exempt_builtin_cgroup(path, x->text, sizeof(x->text));
+        if (!reason)
+                reason = exempt_cgroup_unit(x, global, path);
+        if (!reason)
+                reason = exempt_cgroup_unit(x, tarpit, path);
+        return reason ? reason : exempt_omitted(x, path);
+}
+
+/* -- Processes --------------------------------------------------------------------------------- */
 
 /* Its effective user; root where it has ended. */
 static uid_t exempt_uid(const struct exempt *x, pid_t pid)

@@ -57,6 +57,15 @@ static void rank_tarpits(struct manager *m)
                         m->tarpits[i - 1]->rank + tarpit_is_severer(m->tarpits[i - 1], m->tarpits[i]);
 }
 
+static const char *refuse_cgroup(hobble_tarpit *tarpit, int dir_fd, void *userdata)
+{
+        struct manager *m = userdata;
+        const struct tarpit *t = manager_find_tarpit(m, tarpit);
+
+        return exempt_cgroup_reason(m->exempt, m->config ? &m->config->exempt : NULL, t ? t->exempt : NULL,
+                                    dir_fd);
+}
+
 static void set_tarpit(struct manager *m, const struct tarpit_settings *settings, bool named)
 {
         const struct source_host host = {
@@ -65,6 +74,7 @@ static void set_tarpit(struct manager *m, const struct tarpit_settings *settings
                 .census = m->census,
                 .units = m->units,
                 .changed = manager_changed,
+                .refuse_cgroup = refuse_cgroup,
                 .userdata = m,
         };
         struct tarpit *t = find_by_name(m, settings->name), **grown;

@@ -27,8 +27,16 @@ static const char *refusal(int error)
 
 bool source_cgroup_offer(struct source_cgroup *c, const struct probe *probe)
 {
+        const struct source_host *host = c->host;
+        const char *reason;
         int r;
 
+        reason = host->refuse_cgroup ? host->refuse_cgroup(host->tarpit, probe->fd, host->userdata) : NULL;
+        if (reason) {
+                topic_problem(c->topic, MESSAGE_WARNING, "%s; not hobbled", reason);
+                source_cgroup_leave(c);
+                return c->subject;
+        }
         if (c->subject) {
                 if (c->dev == probe->st.st_dev && c->ino == probe->st.st_ino)
                         return !c->held;
@@ -36,7 +44,7 @@ bool source_cgroup_offer(struct source_cgroup *c, const struct probe *probe)
                 return true; /* its end leads to another look */
         }
 
-        r = hobble_tarpit_add_cgroup(c->host->tarpit, probe->fd, c->userdata, &c->subject);
+        r = hobble_tarpit_add_cgroup(host->tarpit, probe->fd, c->userdata, &c->subject);
         if (r < 0) {
                 c->subject = NULL;
                 topic_problem(c->topic, MESSAGE_WARNING, "%s; not hobbled for now", refusal(r));

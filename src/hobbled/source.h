@@ -44,6 +44,9 @@ struct source_host {
         struct census *census;           /* of all tarpits; kinds from SOURCE_CGROUP on need it */
         struct units *units;             /* likewise */
         void (*changed)(void *userdata); /* source_for_each() has something else to say than before */
+        /* Why a cgroup must not be frozen in place, as a clause; NULL: it may be. NULL itself: each may be.
+         */
+        const char *(*refuse_cgroup)(hobble_tarpit *tarpit, int dir_fd, void *userdata);
         void *userdata;
 };
 

@@ -108,6 +108,26 @@ static void a_user_cannot_pass_as_it(void **state)
         assert_false(of_users_own("(sd-pam)", "/usr/lib/systemd/systemd", "/init.scope"));
 }
 
+static bool in_place(const char *path)
+{
+        char buf[256];
+
+        return exempt_builtin_cgroup(path, buf, sizeof(buf)) == NULL;
+}
+
+static void a_cgroup_that_systemd_starts_processes_in_is_not_frozen(void **state)
+{
+        assert_false(in_place("/system.slice/dbus.service"));
+        assert_false(in_place("/system.slice/dbus.service/sub"));
+        assert_false(in_place("/system.slice/report.service"));
+        assert_false(in_place("/user.slice/user-1000.slice/session-3.scope"));
+        assert_false(in_place("/user.slice/user-1000.slice"));
+        assert_false(in_place("/init.scope"));
+        assert_true(in_place("/system.slice/report.service/batch"));
+        assert_true(in_place("/batch"));
+        assert_true(in_place("/batch/x.service"));
+}
+
 static bool session(const char *comm, uid_t uid)
 {
         return is_exempt((struct exempt_facts){ .parent = 1,
@@ -240,6 +260,7 @@ static void users_are_looked_up(void **state)
 UNIT_MAIN(cmocka_unit_test(the_host_needs_its_own_services), cmocka_unit_test(other_services_may_be_hobbled),
           cmocka_unit_test(a_cgroup_that_a_service_or_user_made_exempts_nobody),
           cmocka_unit_test(a_users_service_manager_is_needed), cmocka_unit_test(a_user_cannot_pass_as_it),
+          cmocka_unit_test(a_cgroup_that_systemd_starts_processes_in_is_not_frozen),
           cmocka_unit_test(roots_part_of_a_session_is_needed_and_the_rest_is_not),
           cmocka_unit_test(a_listener_is_needed_and_what_it_starts_is_not),
           cmocka_unit_test(exempt_units_are_the_unit_and_the_slices_above),
