@@ -119,6 +119,12 @@ static bool is_configured(const struct config *c, const char *name)
         return false;
 }
 
+/* Whether the tarpit is that of the command line's sources. */
+static bool is_command_line(const struct manager *m, const char *name)
+{
+        return m->options.n_sources > 0 && strcmp(name, MANAGER_TARPIT) == 0;
+}
+
 static void set_tarpits(struct manager *m)
 {
         const struct config *c = m->config;
@@ -137,13 +143,17 @@ static void set_tarpits(struct manager *m)
         for (size_t i = 0; c && i < m->n_tarpits; i++) {
                 struct tarpit *t = m->tarpits[i];
 
-                if (strcmp(t->name, MANAGER_TARPIT) != 0 && !is_configured(c, t->name))
+                if (!is_command_line(m, t->name) && !is_configured(c, t->name))
                         tarpit_end(t);
         }
         for (size_t i = 0; c && i < c->n_tarpits; i++) {
                 const struct tarpit_settings settings = tarpit_settings_of(c->tarpits + i);
 
-                if (!c->tarpits[i].broken)
+                if (is_command_line(m, settings.name))
+                        topic_say(&m->topic, MESSAGE_ERROR,
+                                  "tarpit \"%s\": that is the command line's; give the file another name",
+                                  settings.name);
+                else if (!c->tarpits[i].broken)
                         set_tarpit(m, &settings, true);
         }
         rank_tarpits(m);
