@@ -89,7 +89,8 @@ def expected(installation, units, sysusers, catalog):
         "sbin/hobbled", "bin/hobblectl", "libexec/hobbled/hobble-guard", "include/hobble.h", f"{lib}/libhobble.so",
         f"{lib}/libhobble.so.0", f"{lib}/libhobble.so.0.1.0", f"{lib}/pkgconfig/libhobble.pc",
         "share/man/man1/hobblectl.1", "share/man/man5/hobbled.conf.5", "share/man/man5/hobbled.tarpit.5",
-        "share/man/man8/hobbled.8", "share/doc/hobbled/examples/example.tarpit",
+        "share/man/man8/hobbled.8", "share/man/man8/hobbled.service.8",
+        "share/doc/hobbled/examples/example.tarpit",
     )} | {
         f"{units}/hobbled.service", f"{units}/hobble-pit.service", f"{units}/hobble.slice",
         f"{sysusers}/hobbled.conf", f"{catalog}/hobbled.catalog",
