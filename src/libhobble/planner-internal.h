@@ -28,6 +28,7 @@ struct planner {
         uint64_t total_usec;    /* CPU time of all but those outside */
         bool total_known;
         bool all_frozen; /* with freeze_idle */
+        bool at_large;   /* nobody was hobbled since the last look: that is not to be paid for */
 
         /* members; what is not in a list is frozen, held, or being read */
         size_t n_subjects, n_held;

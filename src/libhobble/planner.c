@@ -147,7 +147,8 @@ int planner_add(struct planner *p, struct planner_subject *s, const struct plann
         };
         balance_init(&s->balance, &p->each, p->now_usec);
         ilist_append(outside ? &p->active_outside : &p->active, &s->link);
-        p->n_subjects++;
+        if (p->n_subjects++ == 0)
+                p->at_large = true;
         planner_stir(p, NULL);
         return 0;
 }
@@ -197,6 +198,7 @@ void planner_thawed_all(struct planner *p, uint64_t now_usec)
         while ((n = heap_first(&p->waiting)) || (n = heap_first(&p->ripening)))
                 planner_thaw_one(p, subject_of_node(n), PLANNER_ACTIVE);
         p->all_frozen = false;
+        p->at_large = true;
         planner_stir(p, NULL);
 }
 
@@ -231,9 +233,11 @@ static void drop_leftovers(struct planner *p)
 static void begin_plain(struct planner *p, uint64_t now_usec)
 {
         bool due = planner_due_start(p) <= now_usec;
-        uint64_t thawed_usec = p->all_frozen || now_usec < p->now_usec ? 0 : now_usec - p->balance.since_usec;
+        bool spared = p->all_frozen || p->at_large || now_usec < p->now_usec;
+        uint64_t thawed_usec = spared ? 0 : now_usec - p->balance.since_usec;
 
         set_now(p, now_usec);
+        p->at_large = false;
         p->reading = false;
         p->opening = due;
         if (p->config.freeze_idle)

@@ -291,6 +291,25 @@ static void freeze_idle(void **state)
         bench_close(&b);
 }
 
+/* While there is nobody, or the caller has thawed all because nobody watches, no debt grows: it would be one
+ * freeze of many seconds. */
+static void nobody_pays_for_time_at_large(void **state)
+{
+        const uint64_t start = 10000 * PERIOD;
+        struct planner_config c = usual;
+        struct bench b;
+
+        c.freeze_idle = true;
+        bench_open(&b, &c);
+        bench_add(&b, 0, 1, false, start + 5000);
+        LOOK(&b, start + 5000, "freeze-all", start + PERIOD);
+        LOOK(&b, start + PERIOD, "thaw-all", start + PERIOD + 10000);
+        planner_thawed_all(b.p, BASE + start + PERIOD + 10000);
+        LOOK(&b, start + 40 * PERIOD + 15000, "freeze-all", start + 41 * PERIOD);
+        LOOK(&b, start + 41 * PERIOD, "thaw-all", start + 41 * PERIOD + 10000);
+        bench_close(&b);
+}
+
 static void never_freezes(void **state)
 {
         struct planner_config c = usual;
@@ -383,5 +402,5 @@ UNIT_MAIN(cmocka_unit_test(bad_configurations), cmocka_unit_test(nobody), cmocka
           cmocka_unit_test(windows_are_skipped), cmocka_unit_test(window_is_skipped_at_its_start),
           cmocka_unit_test(ripe_too_late), cmocka_unit_test(turn_without_running),
           cmocka_unit_test(everyone_thawed), cmocka_unit_test(equal_times), cmocka_unit_test(freeze_idle),
-          cmocka_unit_test(never_freezes), cmocka_unit_test(other_configurations),
-          cmocka_unit_test(duty_changes), cmocka_unit_test(edges))
+          cmocka_unit_test(nobody_pays_for_time_at_large), cmocka_unit_test(never_freezes),
+          cmocka_unit_test(other_configurations), cmocka_unit_test(duty_changes), cmocka_unit_test(edges))
