@@ -30,6 +30,7 @@ struct known_user {
 struct exempt {
         int cgroup_fd, proc_fd; /* the roots; cgroup_fd may be -EBADF */
         struct known_user *users;
+        bool doubt; /* somebody was taken for exempt while it was not known yet who the user is */
         char exe[PATH_MAX];
         char text[PATH_MAX + 512];
 };
@@ -103,7 +104,11 @@ static bool exempt_user_matches(struct exempt *x, const char *value, uid_t uid)
 
         if (!users)
                 return !userset_is_valid(value) ? false : true;
-        return userset_refresh(users, 0, NULL) == USERSET_PENDING || userset_has(users, uid);
+        if (userset_refresh(users, 0, NULL) == USERSET_PENDING) {
+                x->doubt = true;
+                return true;
+        }
+        return userset_has(users, uid);
 }
 
 static bool exempt_item_matches(struct exempt *x, enum config_exempt kind, const char *value,
@@ -311,4 +316,9 @@ const char *exempt_reason(struct exempt *x, const struct config_exemptions *glob
         if (!reason)
                 reason = exempt_configured(x, tarpit, &f);
         return reason ? reason : exempt_omitted(x, home);
+}
+
+bool exempt_take_doubt(struct exempt *x)
+{
+        return TAKE(x->doubt, false);
 }

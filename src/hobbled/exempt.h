@@ -31,3 +31,7 @@ const char *exempt_cgroup_reason(struct exempt *x, const struct config_exemption
 const char *exempt_reason(struct exempt *x, const struct config_exemptions *global,
                           const struct config_exemptions *tarpit, const struct hobble_process *process,
                           const char *home, bool force);
+
+/* Whether, since this was asked last, somebody was taken for exempt only because it was not known yet who a
+ * user is: then ask again in a while. */
+bool exempt_take_doubt(struct exempt *x);

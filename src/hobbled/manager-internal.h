@@ -46,6 +46,7 @@ struct manager {
         bool began;    /* with the tarpits: there is a guard, or there was */
         bool guarded;  /* there is one */
         bool outdated; /* the configuration was changed, but has errors: the one before is in force */
+        bool in_doubt; /* somebody may have been taken for exempt who is not */
         bool changed;  /* a round is due */
         bool resolving;
 };
@@ -66,6 +67,13 @@ void manager_on_tree_event(struct manager *m, struct tarpit *t, const struct hob
 void manager_void(struct manager *m);
 
 /* -- manager.c --------------------------------------------------------------------------------- */
+
+/* Why the process is exempt in the tarpit, which may be NULL; NULL: it is not. See exempt_reason(). */
+const char *manager_exempt_reason(struct manager *m, const struct tarpit *t,
+                                  const struct hobble_process *process, const char *home);
+
+/* Try again, after CheckSec=, what cannot be hobbled now. */
+void manager_retry_later(struct manager *m);
 
 /* The daemon's tarpit of an engine's; NULL: none. */
 struct tarpit *manager_find_tarpit(const struct manager *m, const hobble_tarpit *handle);

@@ -150,7 +150,7 @@ static uint64_t retry_usec(const struct manager *m)
         return usec;
 }
 
-static void retry_later(struct manager *m)
+void manager_retry_later(struct manager *m)
 {
         int enabled;
 
@@ -191,9 +191,23 @@ static void fail(struct manager *m, struct tarpit *t, struct roster_entry *entry
                                          .retry_usec = for_good ? USEC_INFINITY : retry_usec(m),
                                  });
         if (!for_good)
-                retry_later(m);
+                manager_retry_later(m);
         else if (entry->members > 0)
                 manager_changed(m);
+}
+
+/* [Exempt] may be another than when it was admitted. */
+static void review(struct manager *m, struct roster_entry *entry)
+{
+        struct hobble_process process;
+        char home[4096];
+
+        if (hobble_process_read(entry->pid, &process) < 0 || process.start_time != entry->start_time ||
+            hobble_process_home(entry->pid, home, sizeof(home)) < 0 ||
+            !manager_exempt_reason(m, entry->tarpit, &process, home))
+                return;
+        roster_expelled(m->roster, entry);
+        hobble_subject_release(entry->subject);
 }
 
 static void act(struct manager *m, const struct roster_action *action)
@@ -203,6 +217,10 @@ static void act(struct manager *m, const struct roster_action *action)
         hobble_subject *subject = NULL;
         int r;
 
+        if (action->verb == ROSTER_REVIEW) {
+                review(m, entry);
+                return;
+        }
         if (action->verb == ROSTER_RELEASE) {
                 hobble_subject_release(entry->subject);
                 return;
@@ -238,7 +256,7 @@ static int on_work(_unused_ sd_event_source *source, void *userdata)
                               strerror(-r));
                 m->resolving = false;
                 m->changed = true;
-                retry_later(m);
+                manager_retry_later(m);
                 return sd_event_source_set_enabled(m->work, SD_EVENT_OFF);
         }
 
@@ -256,9 +274,15 @@ static int on_retry(_unused_ sd_event_source *source, _unused_ uint64_t usec, vo
         struct manager *m = userdata;
 
         /* In the middle of a round nothing can be tried again. */
-        if (m->resolving)
-                retry_later(m);
-        else if (roster_retry(m->roster) || m->changed)
+        if (m->resolving) {
+                manager_retry_later(m);
+                return 0;
+        }
+        if (TAKE(m->in_doubt, false)) {
+                roster_reconsider(m->roster);
+                manager_changed(m);
+        }
+        if (roster_retry(m->roster) || m->changed)
                 manager_wake(m);
         return 0;
 }

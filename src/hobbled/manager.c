@@ -296,14 +296,26 @@ static void on_event(_unused_ hobble_engine *engine, const struct hobble_event *
         status_touch(m->status);
 }
 
+const char *manager_exempt_reason(struct manager *m, const struct tarpit *t,
+                                  const struct hobble_process *process, const char *home)
+{
+        const char *reason;
+
+        reason = exempt_reason(m->exempt, m->config ? &m->config->exempt : NULL, t ? t->exempt : NULL,
+                               process, home, false);
+        if (exempt_take_doubt(m->exempt)) {
+                m->in_doubt = true;
+                manager_retry_later(m);
+        }
+        return reason;
+}
+
 static const char *filter(hobble_tarpit *tarpit, const struct hobble_process *process, const char *home,
                           void *userdata)
 {
         struct manager *m = userdata;
-        const struct tarpit *t = manager_find_tarpit(m, tarpit);
 
-        return exempt_reason(m->exempt, m->config ? &m->config->exempt : NULL, t ? t->exempt : NULL, process,
-                             home, false);
+        return manager_exempt_reason(m, manager_find_tarpit(m, tarpit), process, home);
 }
 
 /* What `systemctl status` shows. */

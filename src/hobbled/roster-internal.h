@@ -25,8 +25,10 @@ struct roster {
         struct list releases; /* entries that are to be released */
         struct list adds;     /* entries that are to be added */
         unsigned round;
-        bool resolved;         /* the present round came to its end */
-        bool carried;          /* so did the one before: what it found holds */
+        bool resolved;  /* the present round came to its end */
+        bool carried;   /* so did the one before: what it found holds */
+        bool reviewing; /* those that are hobbled are to be reviewed */
+        size_t cursor_review;
         bool reclaimed;        /* somebody is wanted by another tarpit than in the round before */
         uint64_t newest_start; /* of the processes that are new in this round, the earliest start */
         unsigned rank_min, rank_max;

@@ -62,7 +62,7 @@ void roster_begin(struct roster *r)
         r->carried = TAKE(r->resolved, false);
         r->newest_start = UINT64_MAX;
         r->stage = STAGE_NAMES;
-        r->cursor = 0;
+        r->cursor = r->cursor_review = 0;
 }
 
 int roster_put(struct roster *r, pid_t pid, uint64_t start_time, const struct roster_claim *claim)

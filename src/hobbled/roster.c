@@ -105,6 +105,15 @@ bool roster_next(struct roster *r, struct roster_action *ret)
                         return true;
                 }
         }
+        while (r->reviewing && r->cursor_review < r->names.n) {
+                struct roster_entry *entry = r->names.items[r->cursor_review++];
+
+                if (entry->state == ROSTER_ADDED) {
+                        *ret = (struct roster_action){ .verb = ROSTER_REVIEW, .entry = entry };
+                        return true;
+                }
+        }
+        r->reviewing = false;
         while (r->cursor_add < r->adds.n) {
                 struct roster_entry *entry = r->adds.items[r->cursor_add++];
 
@@ -178,15 +187,22 @@ void roster_reconsider(struct roster *r)
         struct roster_entry *entry;
         size_t cursor = 0;
 
+        r->reviewing = true;
+        r->resolved = false;
         while ((entry = pidmap_next(&r->entries, &cursor))) {
                 for (; entry; entry = entry->same) {
                         if (entry->state == ROSTER_REFUSED) {
                                 entry->state = ROSTER_IDLE;
                                 entry->error = 0;
-                                r->resolved = false;
                         }
                 }
         }
+}
+
+void roster_expelled(struct roster *r, struct roster_entry *entry)
+{
+        (void) r;
+        entry->state = ROSTER_RELEASING;
 }
 
 void roster_void(struct roster *r)

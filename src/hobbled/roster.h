@@ -85,6 +85,7 @@ struct roster_entry {
 
 enum roster_verb {
         ROSTER_ADD,     /* answer with roster_added(), roster_failed() or roster_ended() */
+        ROSTER_REVIEW,  /* answer with roster_expelled() where it must not be hobbled any more */
         ROSTER_RELEASE, /* answer with roster_released() or roster_ended() when it is done */
 };
 
@@ -141,8 +142,12 @@ bool roster_failed(struct roster *r, struct roster_entry *entry, int error, bool
 /* Try again what has failed. Returns whether there is anything. */
 bool roster_retry(struct roster *r);
 
-/* What was refused for good may be permitted now. Another round is due. */
+/* What was refused for good may be permitted now, and what is hobbled may not be any more. Another round is
+ * due, after which each of those is to be reviewed. */
 void roster_reconsider(struct roster *r);
+
+/* Its subject is being released, and it will be tried again, as anybody is who may be hobbled. */
+void roster_expelled(struct roster *r, struct roster_entry *entry);
 
 /* All subjects are void: add again what is wanted. Another round is due. */
 void roster_void(struct roster *r);

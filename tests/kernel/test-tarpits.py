@@ -163,17 +163,21 @@ def an_error_leaves_everything_as_it_was():
 
 @h.test
 def exempt_in_one_tarpit_and_in_all():
-    host = Host()
-    pid = h.spawn(["sleep", "1000"], h.cgroup("origin")).pid
-    other = h.busy(h.cgroup("origin"))
+    host, origin = Host(), h.cgroup("origin")
+    pid, other = h.sleeper(origin), h.busy(origin)
+    source = pid_line(pid, other)
     host.write("mild", MILD, pid_line(pid, other))
-    host.write("severe", SEVERE, pid_line(pid, other), more="[Exempt]\nCommand=sleep\n")
+    host.write("severe", SEVERE, source, more="[Exempt]\nCommand=sleep\n")
     with host.start() as hobbled:
         host.wait_in("severe", other)
         hobbled.wait_log(rf"process {pid} \(sleep\): not hobbled: .*Command=sleep")
-        host.write("severe", SEVERE, pid_line(pid, other))
+        host.write("severe", SEVERE, source)
         host.reload()
         host.wait_in("severe", pid)
+        host.write("severe", SEVERE, source, more="[Exempt]\nCommand=sleep\n")
+        host.reload()
+        h.wait_until(lambda: h.cgroup_of(pid) == origin, 5, "it is released, as it is exempt now")
+        host.wait_in("severe", other)
 
 
 h.main()
