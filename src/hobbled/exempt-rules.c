@@ -46,13 +46,14 @@ static const char *const needed_units[] = {
  * service manager has started. */
 static const struct {
         const char *unit, *comm, *text;
+        const char *exe; /* of one that gives root up: then it must be this, not only be called so */
 } listeners[] = {
-        { "ssh.service", "sshd*", "is the ssh server" },
-        { "sshd.service", "sshd*", "is the ssh server" },
-        { "cron.service", "cron", "is the cron daemon" },
-        { "crond.service", "crond", "is the cron daemon" },
-        { "cronie.service", "crond", "is the cron daemon" },
-        { "atd.service", "atd", "is the at daemon" },
+        { "ssh.service", "sshd*", "is the ssh server", NULL },
+        { "sshd.service", "sshd*", "is the ssh server", NULL },
+        { "cron.service", "cron", "is the cron daemon", NULL },
+        { "crond.service", "crond", "is the cron daemon", NULL },
+        { "cronie.service", "crond", "is the cron daemon", NULL },
+        { "atd.service", "atd", "is the at daemon", "/usr/sbin/atd" },
 };
 
 /* The parts of a session that belong to root and have let somebody in. */
@@ -148,7 +149,9 @@ const char *exempt_builtin(const struct exempt_facts *f, char *buf, size_t size)
         if (exempt_needed_unit(unit, unit_size, buf, size))
                 return buf;
         for (size_t i = 0; i < ELEMENTSOF(listeners); i++) {
-                if (f->parent == 1 && f->uid == 0 && is_called(unit, unit_size, listeners[i].unit) &&
+                bool trusted = f->uid == 0 || (listeners[i].exe && strcmp(f->exe, listeners[i].exe) == 0);
+
+                if (f->parent == 1 && trusted && is_called(unit, unit_size, listeners[i].unit) &&
                     fnmatch(listeners[i].comm, f->comm, 0) == 0)
                         return listeners[i].text;
         }
