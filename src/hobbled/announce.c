@@ -167,7 +167,8 @@ void announce_refused(const struct announcement *a, const struct refusal *refusa
         look_up(&fields, unit, sizeof(unit));
         subject_label_process(refusal->pid, label);
         if (refusal->retry_usec == USEC_INFINITY)
-                topic_event(a->topic, MESSAGE_WARNING, &fields, "%s: not hobbled: %s", label, text);
+                topic_event(a->topic, refusal->found ? MESSAGE_DEBUG : MESSAGE_WARNING, &fields,
+                            "%s: not hobbled: %s", label, text);
         else
                 topic_event(a->topic, MESSAGE_WARNING, &fields,
                             "%s: not hobbled for now: %s; trying again every %s", label, text,

@@ -28,7 +28,8 @@ struct refusal {
         pid_t pid;                    /* 0 with a directory */
         int error;                    /* negative errno */
         const char *text;             /* a clause that says why; NULL: from the errno */
-        uint64_t retry_usec;          /* when it is tried again, USEC_INFINITY: never */
+        bool found;          /* by a source that looks for processes: nobody has asked for this one */
+        uint64_t retry_usec; /* when it is tried again, USEC_INFINITY: never */
 };
 
 /* Say that something is not hobbled. */

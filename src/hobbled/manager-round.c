@@ -95,6 +95,7 @@ static int put_tarpit(struct manager *m, struct tarpit *t)
                 struct put p = { m, { .rank = t->rank, .tarpit = t, .source = keep_text(m, t->sources[i]) } };
                 int r;
 
+                p.claim.found = source_is_census(t->sources[i]);
                 p.claim.placement = t->placement;
                 if (t->placement == HOBBLE_PLACEMENT_AUTO)
                         p.claim.placement = source_placement(t->sources[i]);
@@ -188,6 +189,7 @@ static void fail(struct manager *m, struct tarpit *t, struct roster_entry *entry
                                          .pid = entry->pid,
                                          .error = error,
                                          .text = text,
+                                         .found = error == -EPERM && entry->claim.found,
                                          .retry_usec = for_good ? USEC_INFINITY : retry_usec(m),
                                  });
         if (!for_good)

@@ -49,7 +49,8 @@ struct roster_claim {
         unsigned rank;      /* of its tarpit: 0 is the severest */
         void *tarpit;       /* a subject of another one is released, and added to this */
         bool apart;         /* has a subject of its own, whatever is named above it */
-        unsigned placement; /* for the caller's use, as is the next */
+        unsigned placement; /* for the caller's use, as are the next two */
+        bool found;         /* by looking around, not by a name that somebody wrote */
         const char *source;
 };
 

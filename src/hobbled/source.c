@@ -98,6 +98,11 @@ bool source_is(const struct source *s, enum source_kind kind, const char *value)
         return s->kind == kind && strcmp(s->value, value) == 0;
 }
 
+bool source_is_census(const struct source *s)
+{
+        return s->kind == SOURCE_UNIT || s->kind == SOURCE_USER || s->kind == SOURCE_COMMAND;
+}
+
 enum hobble_placement source_placement(const struct source *s)
 {
         return s->ops->placement ? s->ops->placement(s) : HOBBLE_PLACEMENT_AUTO;

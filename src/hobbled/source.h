@@ -66,6 +66,9 @@ const char *source_text(const struct source *s);
 /* Whether it was made of these. */
 bool source_is(const struct source *s, enum source_kind kind, const char *value);
 
+/* Whether it looks for processes that have something in common, and names none by its pid. */
+bool source_is_census(const struct source *s);
+
 /* Where the trees that it names want to be placed, where the tarpit leaves it open. */
 enum hobble_placement source_placement(const struct source *s);
 
