@@ -8,7 +8,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # Debian's names.
 build_packages=(gcc libc6-dev meson ninja-build pkgconf libsystemd-dev libmount-dev libsmartcols-dev libinih-dev)
-package_packages=(debhelper dpkg-dev fakeroot lintian systemd)
+package_packages=(build-essential debhelper dpkg-dev fakeroot lintian systemd)
 test_packages=(libcmocka-dev binutils python3 valgrind mandoc shellcheck spin
         "${package_packages[@]}" dbus libpam-systemd dbus-user-session cron at openssh-server jq man-db)
 
