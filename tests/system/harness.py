@@ -248,6 +248,9 @@ def _skip_all(reason):
 def _boot(timeout):
     """Run this file again in a booted systemd; ends this process as it did."""
     os.environ.pop("LD_LIBRARY_PATH", None)  # meson's, to what is not installed
+    probe = run(os.path.join(_HERE, "in-systemd"), "--timeout=30", "--", "true", status=None, timeout=60)
+    if probe.returncode:
+        _skip_all(f"no machine can be booted here: {(probe.stderr.strip().splitlines() or ['no reason given'])[-1]}")
     shown = [] if build_path().startswith(f"{ROOT}/") else [f"--ro={build_path()}"]
     with subprocess.Popen([os.path.join(_HERE, "in-systemd"), f"--timeout={timeout}", *shown, "--", sys.executable,
                            os.path.realpath(sys.argv[0]), *sys.argv[1:]],
