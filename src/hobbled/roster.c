@@ -42,14 +42,9 @@ struct roster *roster_free(struct roster *r)
         return NULL;
 }
 
-struct roster_entry *roster_first(const struct roster *r, pid_t pid)
-{
-        return pidmap_get(&r->entries, pid);
-}
-
 struct roster_entry *roster_find(const struct roster *r, pid_t pid, uint64_t start_time)
 {
-        struct roster_entry *entry = roster_first(r, pid);
+        struct roster_entry *entry = pidmap_get(&r->entries, pid);
 
         while (entry && entry->start_time != start_time)
                 entry = entry->same;

@@ -119,9 +119,6 @@ int roster_resolve(struct roster *r, unsigned lookups);
 
 bool roster_next(struct roster *r, struct roster_action *ret);
 
-/* Those that have or had the pid, linked by `same`; NULL where there is none. */
-struct roster_entry *roster_first(const struct roster *r, pid_t pid);
-
 /* NULL where there is none. */
 struct roster_entry *roster_find(const struct roster *r, pid_t pid, uint64_t start_time);
 
