@@ -172,3 +172,19 @@ bool bindings_suspect(struct bindings *b, pid_t pid, uint64_t start_time)
         b->items[low].verify = true;
         return true;
 }
+
+int bindings_for_each(const struct bindings *b, int (*fn)(pid_t pid, uint64_t start_time, void *userdata),
+                      void *userdata)
+{
+        for (size_t i = 0; i < b->n; i++) {
+                const struct binding *binding = b->items + i;
+                int r;
+
+                if (binding->state != BINDING_BOUND)
+                        continue;
+                r = fn(binding->pid, binding->start_time, userdata);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}

@@ -87,3 +87,7 @@ bool bindings_step(struct bindings *b, const struct binding_handler *handler, vo
 
 /* The process has ended: look again at who has its number. Returns whether that was bound to it. */
 bool bindings_suspect(struct bindings *b, pid_t pid, uint64_t start_time);
+
+/* Call fn for each process that a number is bound to. fn returns 0 to go on, else that is returned. */
+int bindings_for_each(const struct bindings *b, int (*fn)(pid_t pid, uint64_t start_time, void *userdata),
+                      void *userdata);

@@ -150,17 +150,7 @@ void members_clear(struct members *m)
 
 int members_for_each(const struct members *m, source_process_fn fn, void *userdata)
 {
-        for (size_t i = 0; i < m->bindings.n; i++) {
-                const struct binding *binding = m->bindings.items + i;
-                int r;
-
-                if (binding->state != BINDING_BOUND)
-                        continue;
-                r = fn(binding->pid, binding->start_time, userdata);
-                if (r != 0)
-                        return r;
-        }
-        return 0;
+        return bindings_for_each(&m->bindings, fn, userdata);
 }
 
 void members_process_ended(struct members *m, pid_t pid, uint64_t start_time)

@@ -411,17 +411,7 @@ size_t source_pidfile_count(const struct source_pidfile *p)
 int source_pidfile_for_each(const struct source_pidfile *p,
                             int (*fn)(pid_t pid, uint64_t start_time, void *userdata), void *userdata)
 {
-        for (size_t i = 0; i < p->bindings.n; i++) {
-                const struct binding *binding = p->bindings.items + i;
-                int r;
-
-                if (binding->state != BINDING_BOUND)
-                        continue;
-                r = fn(binding->pid, binding->start_time, userdata);
-                if (r != 0)
-                        return r;
-        }
-        return 0;
+        return bindings_for_each(&p->bindings, fn, userdata);
 }
 
 void source_pidfile_process_ended(struct source_pidfile *p, pid_t pid, uint64_t start_time)
