@@ -128,6 +128,16 @@ class Victims:
             h.wait_until(lambda: self.frozen(hobbled.home), 0.5, "somebody is frozen")
 
 
+def some(name="g"):
+    """A tree of several origins, sleepers, a busy loop, a cgroup in place."""
+    victims = Victims()
+    victims.tree(f"{name}/a", f"{name}/b", f"{name}/c")
+    victims.sleepers(5, f"{name}/d")
+    victims.busy(1, f"{name}/a")
+    victims.place(f"{name}/p")
+    return victims
+
+
 def flock(script, count, cgroup):
     """So many processes, born in a cgroup: the only attach is that of the shell which starts them. Returns their
     pids."""

@@ -10,16 +10,6 @@ import failopen
 import harness as h
 
 
-def some(name="g"):
-    """A tree of several origins, sleepers, a busy loop, a cgroup in place."""
-    victims = failopen.Victims()
-    victims.tree(f"{name}/a", f"{name}/b", f"{name}/c")
-    victims.sleepers(5, f"{name}/d")
-    victims.busy(1, f"{name}/a")
-    victims.place(f"{name}/p")
-    return victims
-
-
 def wait_guard(hobbled, other_than=None):
     """Wait for its guard, which is to be another one and to lie in its leaf. Returns its pid."""
     def ready():
@@ -50,7 +40,7 @@ def clean(hobbled, victims):
 
 @h.test
 def the_guard_is_killed_again_and_again():
-    victims = some()
+    victims = failopen.some()
     with h.Hobbled("--freeze-idle", *victims.sources()) as hobbled:
         victims.wait_hobbled(hobbled)
         guard = wait_guard(hobbled)
@@ -67,7 +57,7 @@ def the_guard_is_killed_again_and_again():
 
 @h.test
 def without_a_guard_nothing_is_frozen():
-    victims = some()
+    victims = failopen.some()
     with failopen.moved_programs() as place:
         guard, away = os.path.join(place, "hobble-guard"), os.path.join(place, "away")
         with h.Hobbled(*victims.sources()) as hobbled:
@@ -108,7 +98,7 @@ def the_guard_is_killed_in_the_middle_of_an_admission():
 
 @h.test
 def the_guard_ignores_what_ends_others():
-    victims = some()
+    victims = failopen.some()
     with h.Hobbled(*victims.sources()) as hobbled:
         victims.wait_hobbled(hobbled)
         guard = wait_guard(hobbled)
@@ -122,7 +112,7 @@ def the_guard_ignores_what_ends_others():
 
 @h.test
 def the_end_of_a_whole_session_leaves_the_guard():
-    victims = some()
+    victims = failopen.some()
     with failopen.by_way_of("setsid"), h.Hobbled(*victims.sources()) as hobbled:
         victims.wait_hobbled(hobbled)
         h.equal(hobbled.pid, os.getpgid(hobbled.pid), "hobbled's process group")
@@ -136,7 +126,7 @@ def the_end_of_a_whole_session_leaves_the_guard():
 
 @h.test
 def the_guard_is_stopped_while_hobbled_dies():
-    victims, times = some(), failopen.Times()
+    victims, times = failopen.some(), failopen.Times()
     for _ in range(1 if failopen.SHORT else 3):
         with h.Hobbled("--freeze-idle", *victims.sources()) as hobbled:
             victims.wait_hobbled(hobbled)
@@ -156,7 +146,7 @@ def the_guard_is_stopped_while_hobbled_dies():
 @h.test
 def hobbled_hangs_and_its_guard_dies():
     """The guard has rescued, and is lost before hobbled learns of it: the next guard's hobbled starts anew."""
-    victims = some()
+    victims = failopen.some()
     with h.Hobbled(*victims.sources()) as hobbled:
         victims.wait_hobbled(hobbled)
         for _ in range(2):
@@ -174,7 +164,7 @@ def hobbled_hangs_and_its_guard_dies():
 
 @h.test
 def both_die_and_a_rescue_comes():
-    victims = some()
+    victims = failopen.some()
     with h.Hobbled("--freeze-idle", *victims.sources()) as hobbled:
         victims.wait_hobbled(hobbled)
         dead_together(hobbled)
@@ -186,7 +176,7 @@ def both_die_and_a_rescue_comes():
 
 @h.test
 def both_die_and_another_hobbled_starts():
-    victims = some()
+    victims = failopen.some()
     for instance in (None, "same"):
         with h.Hobbled("--freeze-idle", *victims.sources()) as hobbled:
             victims.wait_hobbled(hobbled)

@@ -15,16 +15,6 @@ import harness as h
 NOBODY = 65534
 
 
-def some(name="v"):
-    """A tree of several origins, sleepers, a busy loop, a cgroup in place."""
-    victims = failopen.Victims()
-    victims.tree(f"{name}/a", f"{name}/b", f"{name}/c")
-    victims.sleepers(5, f"{name}/d")
-    victims.busy(1, f"{name}/a")
-    victims.place(f"{name}/p")
-    return victims
-
-
 def clean(victims, hobbled, what):
     """Everybody is home, and nothing of the instance is left."""
     h.equal([], victims.astray(), f"{what}: not where they belong")
@@ -51,7 +41,7 @@ def starts_beside_rescues():
 
 @h.test
 def one_of_two_instances_is_killed():
-    mine, yours, times = some("mine"), some("yours"), failopen.Times()
+    mine, yours, times = failopen.some("mine"), failopen.some("yours"), failopen.Times()
     with h.Hobbled("--freeze-idle", *yours.sources()) as other:
         yours.wait_hobbled(other)
         guard, subjects = other.guard(), other.subjects()
@@ -73,7 +63,7 @@ def one_of_two_instances_is_killed():
 
 @h.test
 def an_instance_name_is_taken_while_its_hobbled_lives():
-    victims = some()
+    victims = failopen.some()
     with h.Hobbled(*victims.sources()) as hobbled:
         victims.wait_hobbled(hobbled)
         second = h.Hobbled(*victims.sources(), instance=hobbled.instance)
@@ -86,7 +76,7 @@ def an_instance_name_is_taken_while_its_hobbled_lives():
 
 @h.test
 def another_of_the_same_name_takes_over():
-    victims = some()
+    victims = failopen.some()
     hobbled = h.Hobbled(*victims.sources())
     for _ in range(2 if failopen.SHORT else 8):
         victims.wait_hobbled(hobbled)
@@ -105,7 +95,7 @@ def another_of_the_same_name_takes_over():
 @h.test
 def another_of_the_same_name_while_the_first_guard_is_stopped():
     """It waits, and what it hobbles then is not taken away by the old guard."""
-    victims = some()
+    victims = failopen.some()
     with h.Hobbled(*victims.sources()) as hobbled:
         victims.wait_hobbled(hobbled)
         guard = hobbled.guard()
@@ -128,7 +118,7 @@ def another_of_the_same_name_while_the_first_guard_is_stopped():
 
 @h.test
 def a_rescue_passes_over_those_that_live():
-    victims = some()
+    victims = failopen.some()
     with h.Hobbled("--freeze-idle", *victims.sources()) as hobbled:
         victims.wait_hobbled(hobbled)
         done = h.hobblectl("rescue")
@@ -143,7 +133,7 @@ def a_rescue_passes_over_those_that_live():
 
 @h.test
 def a_rescue_of_all_retires_those_that_live():
-    victims = some()
+    victims = failopen.some()
     for stopped in (False, True):
         with h.Hobbled("--freeze-idle", *victims.sources()) as hobbled:
             victims.wait_hobbled(hobbled)
@@ -174,7 +164,7 @@ def fails_to_start(victims, hobbled, pattern):
 
 @h.test
 def a_start_without_a_guard_program():
-    victims = some()
+    victims = failopen.some()
     with failopen.moved_programs() as place:
         os.unlink(os.path.join(place, "hobble-guard"))
         with h.Hobbled(*victims.sources()) as hobbled:
@@ -185,7 +175,7 @@ def a_start_without_a_guard_program():
 @h.test
 def a_start_with_a_guard_that_cannot_run():
     """It starts, freezes nothing without a guard, and says so."""
-    victims = some()
+    victims = failopen.some()
     with failopen.moved_programs() as place:
         h.write(os.path.join(place, "hobble-guard"), "#!/bin/false\n")
         with h.Hobbled("--freeze-idle", *victims.sources()) as hobbled:
@@ -199,7 +189,7 @@ def a_start_with_a_guard_that_cannot_run():
 
 @h.test
 def a_start_without_permission():
-    victims = some()
+    victims = failopen.some()
     os.chmod(h.scratch(), 0o711)
     with failopen.moved_programs() as place:
         os.chmod(place, 0o755)
@@ -211,7 +201,7 @@ def a_start_without_permission():
 
 @h.test
 def a_start_in_a_home_of_somebody_else():
-    victims = some()
+    victims = failopen.some()
     instance = f"test-{os.getpid()}-foreign"
     home = os.path.join(h.CGROOT, f"hobbled-{instance}")
     os.mkdir(home)
@@ -228,7 +218,7 @@ def a_start_in_a_home_of_somebody_else():
 
 @h.test
 def clean_ends():
-    victims = some()
+    victims = failopen.some()
     for how in (signal.SIGTERM, signal.SIGINT):
         for early in (False, True):
             with h.Hobbled(*victims.sources()) as hobbled:
@@ -264,7 +254,7 @@ def scarce(victims, *limit):
 
 @h.test
 def few_descriptors():
-    victims = some()
+    victims = failopen.some()
     victims.sleepers(30, "v/e")
     for files in (16, 30, 64) if failopen.SHORT else (9, 16, 20, 25, 30, 40, 64, 100):
         h.note(f"{files} descriptors: {scarce(victims, f'--nofile={files}:{files}')}")
@@ -274,7 +264,7 @@ def few_descriptors():
 def little_memory():
     if failopen.SANITIZED:
         h.skip("a sanitizer needs its own address space")
-    victims = some()
+    victims = failopen.some()
     for mib in (6, 10, 14, 18, 22, 30):
         h.note(f"{mib} MiB: {scarce(victims, f'--as={mib << 20}')}")
 
@@ -341,7 +331,7 @@ def a_release_after_the_origin_is_gone():
 
 def interrupted():
     """Not a test: what the test below interrupts."""
-    victims = some()
+    victims = failopen.some()
     hobbled = h.Hobbled("--freeze-idle", *victims.sources())
     victims.wait_hobbled(hobbled)
     h.note("ready")

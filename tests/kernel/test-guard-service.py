@@ -13,16 +13,6 @@ import harness as h
 from pit import Hosted, Pit
 
 
-def some(name="g"):
-    """A tree of several origins, sleepers, a busy loop, a cgroup in place."""
-    victims = failopen.Victims()
-    victims.tree(f"{name}/a", f"{name}/b", f"{name}/c")
-    victims.sleepers(5, f"{name}/d")
-    victims.busy(1, f"{name}/a")
-    victims.place(f"{name}/p")
-    return victims
-
-
 def clean(victims, what):
     """Everybody is alive and home, nothing is frozen, no mark is left."""
     h.equal([], [tid for tid in victims.origin if not h.alive(f"{tid}/task/{tid}")], f"{what}: dead")
@@ -38,7 +28,7 @@ def subjects(pit):
 @h.test
 def one_hobbled_after_the_other():
     """The service outlives them, and what each had is home when it has ended, in whatever way."""
-    victims, times = some(), failopen.Times()
+    victims, times = failopen.some(), failopen.Times()
     with Pit() as pit:
         for end in (signal.SIGTERM, signal.SIGKILL, signal.SIGABRT):
             with Hosted(pit, "--freeze-idle", *victims.sources()) as hobbled:
@@ -61,7 +51,7 @@ def one_hobbled_after_the_other():
 
 @h.test
 def hobbled_hangs():
-    victims, times = some(), failopen.Times()
+    victims, times = failopen.some(), failopen.Times()
     with Pit() as pit, Hosted(pit, "--freeze-idle", *victims.sources()) as hobbled:
         victims.wait_hobbled(hobbled)
         begin = time.monotonic()
@@ -75,7 +65,7 @@ def hobbled_hangs():
 
 @h.test
 def the_service_is_stopped_and_started():
-    victims, times = some(), failopen.Times()
+    victims, times = failopen.some(), failopen.Times()
     with Pit() as pit, Hosted(pit, "--freeze-idle", *victims.sources()) as hobbled:
         for count in range(1, 4):
             victims.wait_hobbled(hobbled)
@@ -96,7 +86,7 @@ def the_service_is_stopped_and_started():
 @h.test
 def the_service_is_killed():
     """Nothing is frozen any more, though not all is home until the unit's end has been cleaned up."""
-    victims, times = some(), failopen.Times()
+    victims, times = failopen.some(), failopen.Times()
     with Pit() as pit, Hosted(pit, "--freeze-idle", *victims.sources()) as hobbled:
         for count in range(1, 4):
             victims.wait_hobbled(hobbled)
@@ -115,7 +105,7 @@ def the_service_is_killed():
 @h.test
 def the_service_is_killed_and_comes_again_without_cleaning_up():
     """The next life rescues what it finds before it answers anybody."""
-    victims, times = some(), failopen.Times()
+    victims, times = failopen.some(), failopen.Times()
     with Pit() as pit:
         with Hosted(pit, "--freeze-idle", *victims.sources()) as hobbled:
             victims.wait_hobbled(hobbled)
@@ -133,7 +123,7 @@ def the_service_is_killed_and_comes_again_without_cleaning_up():
 
 @h.test
 def both_are_killed():
-    victims, times = some(), failopen.Times()
+    victims, times = failopen.some(), failopen.Times()
     with Pit() as pit:
         with Hosted(pit, "--freeze-idle", *victims.sources()) as hobbled:
             victims.wait_hobbled(hobbled)
@@ -152,7 +142,7 @@ def both_are_killed():
 @h.test
 def hobbled_is_first():
     """It waits for the service, and moves nobody meanwhile."""
-    victims, pit = some(), Pit()
+    victims, pit = failopen.some(), Pit()
     with Hosted(pit, *victims.sources()) as hobbled:
         hobbled.wait_log("hobble-pit.service.* is not there")
         time.sleep(0.3)
@@ -165,7 +155,7 @@ def hobbled_is_first():
 
 @h.test
 def one_hobbled_at_a_time():
-    victims = some()
+    victims = failopen.some()
     with Pit() as pit, Hosted(pit, *victims.sources()) as first:
         victims.wait_hobbled(first)
         with Hosted(pit, *victims.sources()) as second:
@@ -181,7 +171,7 @@ def one_hobbled_at_a_time():
 @h.test
 def the_service_is_stopped_while_hobbled_hangs():
     """It does not wait for long, and hobbled, when it goes on, freezes nothing."""
-    victims, times = some(), failopen.Times()
+    victims, times = failopen.some(), failopen.Times()
     with Pit() as pit, Hosted(pit, "--freeze-idle", *victims.sources()) as hobbled:
         victims.wait_hobbled(hobbled)
         hobbled.signal(signal.SIGSTOP)
@@ -219,7 +209,7 @@ def the_service_is_stopped_and_killed_in_the_middle_of_an_admission():
 
 @h.test
 def signals_that_end_others():
-    victims = some()
+    victims = failopen.some()
     with Pit() as pit, Hosted(pit, *victims.sources()) as hobbled:
         victims.wait_hobbled(hobbled)
         for sig in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE):
@@ -232,7 +222,7 @@ def signals_that_end_others():
 @h.test
 def what_is_no_engine_is_endured():
     """Connections that say nothing, too much or nonsense."""
-    victims = some()
+    victims = failopen.some()
     with Pit() as pit:
         for messages in ([], [b"R"], [b"A", b"D"], [b"x" * 5000], [b""], [b"A"] * 50):
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
