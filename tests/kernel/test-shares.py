@@ -5,7 +5,7 @@
 Shares come from the kernel's accounting (cpu.stat), from one edge of the duty cycle to another. What a machine that
 others use too cannot give is not asked for: the kernel says how long members were ready to run and had to wait for a CPU
 (the second field of schedstat; who is frozen does not wait), and that is the control, of the same processes at the same
-time.
+time. It knows nothing of what a virtual machine's host takes away: that, only a balance makes good.
 """
 
 import os
@@ -46,22 +46,80 @@ def run_and_wait(directory):
     return [sum(int(t[i]) for t in threads if t) / 1e9 for i in (0, 1)]
 
 
+def frozen_usec(directory):
+    """How long the cgroup was frozen; None where the kernel does not count that."""
+    found = re.search(r"^frozen_usec (\d+)", h.read(os.path.join(directory, "cgroup.stat.local")), re.M)
+    return int(found[1]) if found else None
+
+
+def time_and_frozen(directory):
+    """The time and, of the same moment, for how long the cgroup was frozen: seconds."""
+    while True:
+        now, usec = time.monotonic(), frozen_usec(directory)
+        if time.monotonic() - now < 0.001:
+            return now, usec and usec / 1e6
+
+
 class Share:
-    """What a cgroup gets from now, which should be an edge, until check() at another one."""
+    """What a cgroup gets from now, which should be an edge, until a check at another one.
+
+    A window that came late is made good, one that lasted too long is saved again: what is wrong at an edge because of
+    the last windows is less of the whole the longer one looks, a wrong share stays. So checks may look for longer."""
 
     def __init__(self, directory):
         self._directory = directory
-        self._begin, self._used, self._before = time.monotonic(), h.cpu_usec(directory), run_and_wait(directory)
+        self._begin, self._frozen = time_and_frozen(directory)
+        self._used, self._before = h.cpu_usec(directory), run_and_wait(directory)
 
-    def check(self, duty, threads, what, below=0.05):
-        """Within 5 % of what so many busy threads are to have; less only as far as they waited for a CPU."""
-        got = (h.cpu_usec(self._directory) - self._used) / 1e6 / (time.monotonic() - self._begin)
+    def _got(self):
+        """Seconds that have passed, that it was thawed for (None: not known), and of CPU that it got; and what part of
+        the time for which it was ready to run it ran."""
+        now, frozen = time_and_frozen(self._directory)
+        got = (h.cpu_usec(self._directory) - self._used) / 1e6
         ran, waited = (a - b for a, b in zip(run_and_wait(self._directory), self._before))
+        passed = now - self._begin
+        return passed, frozen and passed - (frozen - self._frozen), got, ran / max(ran + waited, 1e-9)
+
+    def _look(self, measure, what):
+        """measure() tells the least, the value and the most. Looks up to three times as long as until now."""
+        seconds = time.monotonic() - self._begin
+        for _ in range(2):
+            low, value, high = measure()
+            if low <= value <= high:
+                break
+            h.note(f"{what}: {value:.5g} until now ({low:.5g} to {high:.5g})")
+            time.sleep(seconds)
+            wait_edge(self._directory)
+        low, value, high = measure()
+        h.between(low, value, high, what)
+
+    def check(self, duty, threads, what):
+        """Within 5 % of what so many busy threads are to have; less only as far as they waited for a CPU."""
         cpus = min(threads, CPUS)
-        # Of threads that outnumber the CPUs some wait for others of them.
-        had = min(1, ran / max(ran + waited, 1e-9) * threads / cpus)
+
+        def measure():
+            passed, _, got, had = self._got()
+            # Of threads that outnumber the CPUs some wait for others of them.
+            had = min(1, had * threads / cpus)
+            h.note(f"{what}: the machine had {had:.3f} of the CPU time that was wanted")
+            return duty * cpus * had * 0.95, got / passed, duty * cpus * 1.05
+
+        self._look(measure, f"share of {what}, {duty * cpus:.5f} wanted")
+
+    def check_thawed(self, duty, what):
+        """Of who is frozen at each edge, busy or not, the time is measured, not what it used. So a window that someone
+        else's work or a virtual machine's host took away is not made good, and no counter here tells about all of that.
+        But thawed it was, and got what there was of the CPU."""
+        def part():
+            passed, thawed, _, _ = self._got()
+            return duty * 0.85, thawed / passed, duty * 1.15
+
+        if self._frozen is not None:
+            self._look(part, f"part of the time for which {what} was thawed, {duty:.5f} wanted")
+        passed, thawed, got, had = self._got()
         h.note(f"{what}: the machine had {had:.3f} of the CPU time that was wanted")
-        h.between(duty * cpus * had * (1 - below), got, duty * cpus * 1.05, f"share of {what}, {duty * cpus:.5f} wanted")
+        h.between(0.6 * had, got / (passed * duty if thawed is None else thawed), 1.15,
+                  f"part of the time it was thawed that {what} ran")
 
 
 # -- Cost -----------------------------------------------------------------------------------------------------
@@ -90,12 +148,6 @@ class Cost:
 
 
 # -- Who never is frozen --------------------------------------------------------------------------------------
-
-def frozen_usec(directory):
-    """How long the cgroup was frozen; None where the kernel does not count that."""
-    found = re.search(r"^frozen_usec (\d+)", h.read(os.path.join(directory, "cgroup.stat.local")), re.M)
-    return int(found[1]) if found else None
-
 
 class Watched:
     """Notices whether any of the subjects is ever frozen."""
@@ -150,7 +202,7 @@ def one_that_is_nested():
     """Its cgroup lies outside of the tarpit's, whose usage does not tell of it, nor does a freeze of it hold it."""
     path = h.cgroup("session-1.scope")
     pid = h.busy(path)
-    for options, below in ([], 0.05), (["--freeze-idle"], 0.15):
+    for options in [], ["--freeze-idle"]:
         with h.Hobbled(*options, h.pidfile(pid)) as hobbled:
             directory = h.wait_until(lambda: h.cgroup_of(pid) != path and h.cgroup_of(pid), 20, "it is hobbled")
             h.equal(path, os.path.dirname(directory), "where its directory is")
@@ -159,7 +211,10 @@ def one_that_is_nested():
             share = Share(directory)
             time.sleep(MEDIUM)
             wait_edge(directory)
-            share.check(DUTY, 1, f"a nested busy loop {options}", below)
+            if options:
+                share.check_thawed(DUTY, "a nested busy loop")
+            else:
+                share.check(DUTY, 1, "a nested busy loop")
         h.equal(path, h.cgroup_of(pid), "where it is at last")
 
 
@@ -182,8 +237,7 @@ def another_duty_and_everybody_frozen():
         wait_edge(directory)
         second.check(0.2, 1, "one busy loop at 20 %")
         wait_edge(loop)
-        # A window that begins late, on a busy machine, is not made good here: who is frozen regardless has no balance.
-        first.check(DUTY, 1, "one busy loop that is frozen at each edge", below=0.15)
+        first.check_thawed(DUTY, "one busy loop that is frozen at each edge")
         begin, before = time.monotonic(), frozen_usec(idle)
         wait_edge(idle)
         wait_edge(idle)
@@ -219,12 +273,17 @@ class Crowd:
         self._sum, self._at = h.cpu_usec(self._tarpit), time.monotonic()
 
     def check(self):
-        got = (h.cpu_usec(self._tarpit) - self._sum) / 1e6 / (time.monotonic() - self._at)
-        h.between(0, got, self.total * 1.1, f"share of {self.n} busy loops together, {self.total:.5f} wanted")
+        # A window that has just lasted too long is saved again.
+        while self._got() > self.total * 1.1 and time.monotonic() < self._end:
+            time.sleep(1)
+        h.between(0, self._got(), self.total * 1.1, f"share of {self.n} busy loops together, {self.total:.5f} wanted")
         # The promise is for 30 s; most often it holds long before.
         while self._evenness() < 0.6 and time.monotonic() < self._end:
             time.sleep(1)
         h.between(0.6, self._evenness(), 1, f"the least of {self.n} in relation to the mean")
+
+    def _got(self):
+        return (h.cpu_usec(self._tarpit) - self._sum) / 1e6 / (time.monotonic() - self._at)
 
     def _evenness(self):
         used = [h.cpu_usec(d) - before for d, before in self._each.items()]
