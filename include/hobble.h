@@ -143,6 +143,11 @@ int hobble_engine_may_hobble(const hobble_engine *engine, pid_t pid, const char 
  * part of; it may have ended since. -ENOENT: it is in none; -ESRCH: no such process (any more). */
 int hobble_engine_root_of(const hobble_engine *engine, pid_t pid, pid_t *ret_root, uint64_t *ret_start_time);
 
+/* The subject of this engine's, a tree or a cgroup, that the process is in; of a tree in a cgroup that is
+ * hobbled itself, the tree. Reads two small files, however many subjects there are. -ENOENT: it is in none;
+ * -ESRCH: no such process (any more). */
+int hobble_engine_subject_of(const hobble_engine *engine, pid_t pid, hobble_subject **ret);
+
 struct hobble_stats {
         uint64_t looks;          /* wake-ups of tarpit clocks */
         uint64_t samples;        /* usages read */
@@ -221,7 +226,27 @@ int hobble_tarpit_set_limits(hobble_tarpit *tarpit, const struct hobble_limits *
  * -ELOOP: it contains this process, PID 1 or an engine's home; -EEXIST; -EAGAIN as above. */
 int hobble_tarpit_add_cgroup(hobble_tarpit *tarpit, int dir_fd, void *userdata, hobble_subject **ret);
 
+/* How a tarpit stands at this moment. */
+struct hobble_tarpit_status {
+        int64_t balance_usec; /* CPU time that it may use before it is frozen; less than 0: owed */
+        uint64_t cpu_usec;    /* used by all subjects that it has had; of one in a cgroup outside of the
+                               * engine's own, as the clock last saw it */
+        unsigned subjects;    /* in whatever state */
+        uint64_t windows, windows_skipped; /* in which somebody ran, or nobody because too much is owed */
+};
+
+/* Returns 0. Reads one file or, with freeze_idle, one more for each subject outside of the engine's own
+ * cgroup. */
+int hobble_tarpit_status(const hobble_tarpit *tarpit, struct hobble_tarpit_status *ret);
+
 /* -- Subject ----------------------------------------------------------------------------------- */
+
+enum hobble_state {
+        HOBBLE_THAWED, /* running, at this moment */
+        HOBBLE_FROZEN, /* frozen, at this moment */
+        HOBBLE_HELD,   /* frozen by someone else; hobbled waits */
+        HOBBLE_STATE_MAX,
+};
 
 /* Let it go: thaw, back to the origins. Done from the loop; HOBBLE_EVENT_RELEASED (or _GONE) tells the end,
  * after which the handle is void. */
@@ -233,6 +258,29 @@ pid_t hobble_subject_pid(const hobble_subject *subject); /* root of the tree, 0 
 uint64_t hobble_subject_start_time(const hobble_subject *subject);
 void *hobble_subject_userdata(const hobble_subject *subject);
 hobble_tarpit *hobble_subject_tarpit(const hobble_subject *subject);
+
+/* How a subject stands at this moment. */
+struct hobble_subject_status {
+        enum hobble_state state;
+        bool admitting, releasing;   /* not in altogether, or on its way home */
+        bool nested;                 /* a tree that is hobbled within the cgroup which it came from */
+        bool in_place;               /* a cgroup, not a tree */
+        uint64_t since_usec;         /* CLOCK_REALTIME of the admission, 0: that has not begun */
+        uint64_t cpu_usec;           /* CPU time since admission */
+        uint64_t frozen_usec;        /* how long the engine held it frozen since admission, until now */
+        int64_t balance_usec;        /* CPU time that it may use before it is frozen; less than 0: owed */
+        int64_t tarpit_balance_usec; /* the same of its tarpit as a whole */
+        double rate;                 /* CPUs that it lately used */
+        double fair_share;           /* CPUs that each busy one gets; INFINITY: there is enough for all */
+};
+
+/* Balances, rate and fair share are of one that is neither admitted nor released at this moment, else 0 and
+ * INFINITY. Returns 0, or the error of reading its CPU time (one file). */
+int hobble_subject_status(const hobble_subject *subject, struct hobble_subject_status *ret);
+
+/* The path in the hierarchy of the cgroup that it is hobbled in. -ENOENT: there is none yet;
+ * -ENAMETOOLONG. */
+int hobble_subject_path(const hobble_subject *subject, char *buf, size_t size);
 
 /* -- Processes --------------------------------------------------------------------------------- */
 
@@ -256,18 +304,12 @@ int hobble_process_home(pid_t pid, char *buf, size_t size);
 
 /* -- What is hobbled, without an engine -------------------------------------------------------- */
 
-enum hobble_state {
-        HOBBLE_THAWED, /* running, at this moment */
-        HOBBLE_FROZEN, /* frozen, at this moment */
-        HOBBLE_HELD,   /* frozen by someone else; hobbled waits */
-        HOBBLE_STATE_MAX,
-};
-
 struct hobble_entry {
         const char *instance;
         bool alive; /* a live engine holds the instance */
         const char *tarpit;
         const char *subject; /* name; for a cgroup in place its path */
+        const char *cgroup;  /* path in the hierarchy of the cgroup that it is hobbled in */
         pid_t pid;           /* root of the tree, 0: none (in place), or ended */
         uint64_t start_time;
         uid_t uid;           /* of the root or, where it has ended, of a member; (uid_t) -1: unknown */

@@ -325,13 +325,15 @@ static void step_cgroup(hobble_subject *s)
                 r = cgroup_mark_set(fd, CGROUP_MARK_TARGET, s->in_place->path);
         if (r >= 0) {
                 point("admit.target");
-                berth_mark_since(fd);
+                berth_mark_since(s, fd);
                 if (subject_sample(s, &base) >= 0) {
                         snprintf(text, sizeof(text), "%llu", (unsigned long long) base.cpu_usec);
                         (void) cgroup_mark_set(fd, CGROUP_MARK_BASE, text);
                 }
-                r = in_place_begin(&s->tarpit->engine->in_place, s);
+                r = subject_set_place(s, s->in_place->path);
         }
+        if (r >= 0)
+                r = in_place_begin(&s->tarpit->engine->in_place, s);
         if (r < 0) {
                 fail(s, r, NULL);
                 return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "berth.h"
+#include "clock.h"
 #include "engine.h"
 #include "file.h"
 #include "macro.h"
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 /* Numbers to try: an earlier life may have left directories that could not be emptied. */
 #define NEST_TRIES 64U
@@ -75,15 +75,12 @@ static int berth_new(struct berths *b, const char *origin, struct berth **ret)
 
 /* -- The subject's own directory --------------------------------------------------------------- */
 
-void berth_mark_since(int dir_fd)
+void berth_mark_since(hobble_subject *s, int dir_fd)
 {
-        struct timespec ts;
         char text[32];
 
-        (void) clock_gettime(CLOCK_REALTIME, &ts);
-        snprintf(text, sizeof(text), "%llu",
-                 (unsigned long long) ts.tv_sec * USEC_PER_SEC +
-                         (unsigned long long) ts.tv_nsec / NSEC_PER_USEC);
+        s->since_usec = clock_usec(CLOCK_REALTIME);
+        snprintf(text, sizeof(text), "%llu", (unsigned long long) s->since_usec);
         (void) cgroup_mark_set(dir_fd, CGROUP_MARK_SINCE, text);
 }
 
@@ -109,7 +106,7 @@ static int make_directory(hobble_subject *s)
         if (fd < 0)
                 return fd;
         point("admit.mkdir");
-        berth_mark_since(fd);
+        berth_mark_since(s, fd);
         mark_root(s, fd);
         return fd;
 }
@@ -246,7 +243,8 @@ int berths_begin(struct berths *b, const char *origin, const char **ret_reason)
                 b->path = strdup(s->nest);
         else if (asprintf(&b->path, "%s/%s/%s", t->engine->pit_path, t->name, s->name) < 0)
                 b->path = NULL;
-        return b->path ? berth_mark(first) : -ENOMEM;
+        r = b->path ? subject_set_place(s, b->path) : -ENOMEM;
+        return r < 0 ? r : berth_mark(first);
 }
 
 /* -- Those of other origins -------------------------------------------------------------------- */

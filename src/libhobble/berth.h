@@ -30,8 +30,8 @@ void berths_done(struct berths *b);
  * there is one. Where it cannot be nested it goes to the pit, which is told. */
 int berths_begin(struct berths *b, const char *origin, const char **ret_reason);
 
-/* Write down when the subject was taken in. */
-void berth_mark_since(int dir_fd);
+/* Write down when the subject is taken in: now. dir_fd: its directory in the tarpit. */
+void berth_mark_since(hobble_subject *s, int dir_fd);
 
 /* The place for a process that comes from this origin; there is a first one. Returns 0 or a negative errno.
  */

@@ -406,6 +406,7 @@ _public_ hobble_engine *hobble_engine_free(hobble_engine *e)
         watch_done(&e->watch);
         in_place_watch_done(&e->in_place);
         protection_done(&e->protection);
+        pathindex_done(&e->places);
         close_fd(e->pit_fd);
         close_fd(e->root_fd);
         free(e->guard_socket);

@@ -22,6 +22,7 @@
 #include "hobble.h"
 #include "ilist.h"
 #include "in-place.h"
+#include "pathindex.h"
 #include "protection.h"
 #include "rescue.h"
 #include "watch.h"
@@ -57,8 +58,9 @@ struct hobble_engine {
                               void *userdata); /* the caller's; NULL: none. Its userdata is that of events */
         unsigned nests;                        /* nested directories made: the last one's number */
 
-        struct ilist tarpits; /* of hobble_tarpit.in_engine */
-        unsigned subjects;    /* in all of them */
+        struct pathindex places; /* of hobble_subject.place */
+        struct ilist tarpits;    /* of hobble_tarpit.in_engine */
+        unsigned subjects;       /* in all of them */
         unsigned cpus;
 
         uint64_t attached;

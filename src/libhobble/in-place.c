@@ -82,6 +82,7 @@ static void heed(struct in_place_watch *w, struct in_place *p)
                 p->held = true;
                 if (s->state == SUBJECT_LIVE) {
                         planner_hold(planner, &s->plan, true, now);
+                        subject_note_frozen(s, now);
                         subject_tell(s, (struct hobble_event){ .kind = HOBBLE_EVENT_HELD });
                 }
                 return;
@@ -97,6 +98,7 @@ static void heed(struct in_place_watch *w, struct in_place *p)
                 subject_tell(s, (struct hobble_event){ .kind = HOBBLE_EVENT_UNHELD });
         } else {
                 p->frozen = false;
+                subject_note_frozen(s, now);
                 planner_hold(planner, &s->plan, true, now);
         }
         planner_hold(planner, &s->plan, false, now);

@@ -37,9 +37,11 @@ static void remove_unfinished(int root_fd, const char *name)
 
 static int on_home(const struct walk *w, int root_fd, const char *instance, int home_fd)
 {
-        struct instance i = { .name = instance, .home_fd = home_fd };
+        char path[HOME_NAME_MAX];
+        struct instance i = { .name = instance, .path = path, .home_fd = home_fd };
         int r;
 
+        home_path(instance, path);
         r = home_lock(root_fd, instance, home_fd);
         if (r == -ESTALE)
                 return 0;

@@ -7,8 +7,9 @@
 
 struct instance {
         const char *name;
-        int home_fd; /* borrowed */
-        bool alive;  /* someone holds its lock; else the lock is ours until home_fd is closed */
+        const char *path; /* of its home in the hierarchy */
+        int home_fd;      /* borrowed */
+        bool alive;       /* someone holds its lock; else the lock is ours until home_fd is closed */
 };
 
 /* Call fn for each instance of this user. take: take the lock of a dead one, and hold it meanwhile. fn

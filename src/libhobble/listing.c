@@ -22,6 +22,7 @@ struct listing {
         int (*fn)(const struct hobble_entry *entry, void *userdata);
         void *userdata;
         struct hobble_entry entry; /* what is known so far: instance, then tarpit */
+        const char *home;          /* path of the instance's */
 };
 
 static uint64_t number_mark(int dir_fd, const char *mark)
@@ -93,22 +94,26 @@ static int on_subject(int tarpit_fd, const char *name, void *userdata)
         struct listing *l = userdata;
         struct hobble_entry e = l->entry;
         _cleanup_close_ int fd = cgroup_open(tarpit_fd, name), target_fd = -EBADF;
-        char target[CGROUP_PATH_MAX];
+        char path[CGROUP_PATH_MAX];
         struct hobble_process process;
-        bool in_place = false;
+        bool in_place = false, outside;
         uint64_t base;
         int dir_fd = fd;
 
         if (fd < 0)
                 return 0;
-        if (cgroup_mark_get(fd, CGROUP_MARK_TARGET, target, sizeof(target)) > 0) {
-                in_place = !nest_is_named(target, e.instance);
-                dir_fd = target_fd = cgroup_open(l->root_fd, target);
+        outside = cgroup_mark_get(fd, CGROUP_MARK_TARGET, path, sizeof(path)) > 0;
+        if (outside) {
+                in_place = !nest_is_named(path, e.instance);
+                dir_fd = target_fd = cgroup_open(l->root_fd, path);
                 if (target_fd < 0)
                         return 0;
+        } else {
+                snprintf(path, sizeof(path), "%s/" HOME_PIT "/%s/%s", l->home, e.tarpit, name);
         }
 
-        e.subject = in_place ? target : name;
+        e.subject = in_place ? path : name;
+        e.cgroup = path;
         look_at_process(&e, dir_fd, fd, &process);
         e.state = state_of(dir_fd, in_place);
         base = number_mark(fd, CGROUP_MARK_BASE);
@@ -136,6 +141,7 @@ static int on_instance(const struct instance *i, void *userdata)
 
         if (pit_fd < 0)
                 return 0;
+        l->home = i->path;
         l->entry = (struct hobble_entry){ .instance = i->name, .alive = i->alive };
         return cgroup_for_each_child(pit_fd, on_tarpit, l);
 }

@@ -371,12 +371,17 @@ const struct planner_stats *planner_stats(const struct planner *p)
         return &p->stats;
 }
 
+int64_t planner_balance(const struct planner *p, uint64_t now_usec)
+{
+        return balance_at(&p->balance, total_allowance(p), now_usec);
+}
+
 void planner_standing(const struct planner *p, const struct planner_subject *s, uint64_t now_usec,
                       struct planner_standing *ret)
 {
         *ret = (struct planner_standing){
                 .balance_usec = balance_at(&s->balance, &p->each, now_usec),
-                .tarpit_balance_usec = balance_at(&p->balance, total_allowance(p), now_usec),
+                .tarpit_balance_usec = planner_balance(p, now_usec),
                 .rate = s->rate,
                 .fair_share =
                         p->balance.usec < 0 && !p->config.freeze_idle ? planner_fair_share(p) : INFINITY,

@@ -156,5 +156,6 @@ uint64_t planner_next_edge(const struct planner *p, uint64_t now_usec);
 bool planner_in_window(const struct planner *p, uint64_t now_usec);
 
 const struct planner_stats *planner_stats(const struct planner *p);
+int64_t planner_balance(const struct planner *p, uint64_t now_usec); /* of the tarpit as a whole */
 void planner_standing(const struct planner *p, const struct planner_subject *s, uint64_t now_usec,
                       struct planner_standing *ret);

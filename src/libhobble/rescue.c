@@ -255,12 +255,12 @@ bool home_is_service(const char *instance)
         return strcmp(instance, HOME_SERVICE) == 0;
 }
 
-static void home_name(const char *instance, char buf[static HOME_NAME_MAX])
+void home_path(const char *instance, char buf[static HOME_NAME_MAX])
 {
         if (home_is_service(instance))
-                strcpy(buf, HOME_SERVICE_PATH);
+                strcpy(buf, "/" HOME_SERVICE_PATH);
         else
-                snprintf(buf, HOME_NAME_MAX, HOME_PREFIX "%s", instance);
+                snprintf(buf, HOME_NAME_MAX, "/" HOME_PREFIX "%s", instance);
 }
 
 bool home_is_one(int dir_fd, const char *instance)
@@ -277,7 +277,7 @@ int home_open(int root_fd, const char *instance)
         _cleanup_close_ int fd = -EBADF;
         char name[HOME_NAME_MAX];
 
-        home_name(instance, name);
+        home_path(instance, name);
         fd = cgroup_open(root_fd, name);
         if (fd < 0)
                 return fd;
@@ -292,10 +292,10 @@ int home_lock(int root_fd, const char *instance, int home_fd)
         if (flock(home_fd, LOCK_EX | LOCK_NB) < 0)
                 return errno == EWOULDBLOCK ? -EBUSY : -errno;
 
-        home_name(instance, name);
+        home_path(instance, name);
         if (fstat(home_fd, &mine) < 0)
                 return -errno;
-        if (fstatat(root_fd, name, &current, AT_SYMLINK_NOFOLLOW) < 0 || mine.st_ino != current.st_ino)
+        if (fstatat(root_fd, name + 1, &current, AT_SYMLINK_NOFOLLOW) < 0 || mine.st_ino != current.st_ino)
                 return -ESTALE;
         return 0;
 }
@@ -304,9 +304,9 @@ void home_remove(int root_fd, const char *instance, int home_fd)
 {
         char name[HOME_NAME_MAX];
 
-        home_name(instance, name);
+        home_path(instance, name);
         (void) cgroup_remove(home_fd, HOME_PIT);
         (void) cgroup_remove(home_fd, HOME_GUARD);
         if (!home_is_service(instance))
-                (void) cgroup_remove(root_fd, name);
+                (void) cgroup_remove(root_fd, name + 1);
 }

@@ -31,7 +31,7 @@
 #define HOME_PREFIX "hobbled-"
 #define HOME_PIT "pit"
 #define HOME_GUARD "guard"
-#define HOME_NAME_MAX (sizeof(HOME_PREFIX) + 64)
+#define HOME_NAME_MAX (sizeof("/" HOME_PREFIX) + 64)
 #define HOME_SERVICE "pit"
 #define HOME_SERVICE_PATH "hobble.slice/hobble-pit.service"
 
@@ -59,6 +59,9 @@ bool home_is_one(int dir_fd, const char *instance);
 
 /* Whether the instance is the one of the guard that is a service. */
 bool home_is_service(const char *instance);
+
+/* The path of an instance's home in the hierarchy. */
+void home_path(const char *instance, char buf[static HOME_NAME_MAX]);
 
 /* Open instance's home beneath root_fd. -ENOENT: none; -EPERM: it is none, or belongs to somebody else. */
 int home_open(int root_fd, const char *instance);

@@ -47,6 +47,7 @@ hobble_subject *subject_free(hobble_subject *s)
         s->admission = admission_free(s->admission);
         s->release = release_free(s->release);
         s->in_place = in_place_free(s->in_place);
+        pathindex_remove(&s->tarpit->engine->places, &s->place);
         free(s->nest);
         free(s->end_text);
         free(s);
@@ -71,9 +72,15 @@ void subject_tell(hobble_subject *s, struct hobble_event event)
 static void detach(hobble_subject *s)
 {
         hobble_engine *e = s->tarpit->engine;
+        uint64_t now = clock_now();
 
-        if (s->state == SUBJECT_LIVE)
-                planner_remove(s->tarpit->planner, &s->plan, clock_now());
+        if (s->state == SUBJECT_LIVE) {
+                planner_remove(s->tarpit->planner, &s->plan, now);
+                if (subject_is_outside(s))
+                        s->tarpit->past_usec +=
+                                s->plan.seen.cpu_usec - MIN(s->plan.seen.cpu_usec, s->base_usec);
+        }
+        frozen_time_set(&s->frozen, false, now);
         watch_remove(&e->watch, s);
         worker_remove(&e->worker, s);
         close_files(s);
@@ -87,6 +94,7 @@ void subject_end(hobble_subject *s, struct hobble_event event)
         s->state = SUBJECT_ENDED;
         s->admission = admission_free(s->admission);
         s->release = release_free(s->release);
+        pathindex_remove(&t->engine->places, &s->place);
         ilist_remove(&s->in_tarpit);
         engine_count(t->engine, -1);
 
@@ -120,6 +128,8 @@ void subject_go_live(hobble_subject *s, unsigned processes, int pid_fd)
         }
 
         s->state = SUBJECT_LIVE;
+        s->base_usec = base.cpu_usec;
+        subject_note_frozen(s, clock_now());
         if (!s->in_place)
                 watch_add(&t->engine->watch, s, pid_fd);
         else if (s->in_place->held)
@@ -179,13 +189,10 @@ static int write_freeze(hobble_subject *s, bool freeze)
         return fd < 0 ? fd : file_write(fd, freeze ? "1" : "0");
 }
 
-int subject_freeze(hobble_subject *s, bool freeze)
+static int try_freeze(hobble_subject *s)
 {
         const hobble_engine *e = s->tarpit->engine;
         int r;
-
-        if (!freeze)
-                return write_freeze(s, false);
 
         if (!engine_may_freeze(e))
                 return -EPERM;
@@ -196,6 +203,24 @@ int subject_freeze(hobble_subject *s, bool freeze)
                 return r;
         (void) write_freeze(s, false);
         return -EPERM;
+}
+
+void subject_note_frozen(hobble_subject *s, uint64_t now_usec)
+{
+        /* In place someone else may have changed it since. */
+        bool ours = !s->in_place || (s->in_place->frozen && !s->in_place->held);
+        bool frozen = (s->stopped && ours) || (s->tarpit->stopped && !subject_is_outside(s));
+
+        frozen_time_set(&s->frozen, frozen && s->state == SUBJECT_LIVE, now_usec);
+}
+
+int subject_freeze(hobble_subject *s, bool freeze, uint64_t now_usec)
+{
+        int r = freeze ? try_freeze(s) : write_freeze(s, false);
+
+        s->stopped = freeze && r >= 0;
+        subject_note_frozen(s, now_usec);
+        return r;
 }
 
 int subject_sample(hobble_subject *s, struct planner_sample *ret)
@@ -218,6 +243,24 @@ int subject_sample(hobble_subject *s, struct planner_sample *ret)
 
         *ret = (struct planner_sample){ .cpu_usec = cpu, .wait_usec = s->wait_usec };
         return 0;
+}
+
+int subject_read_usage(const hobble_subject *s, uint64_t *ret_usec)
+{
+        _cleanup_close_ int dir_fd = -EBADF, fd = -EBADF;
+
+        if (s->usage.recent.list)
+                return cgroup_read_usage(s->usage.fd, ret_usec);
+        dir_fd = cgroup_open(s->tarpit->engine->root_fd, s->place.path);
+        if (dir_fd < 0)
+                return dir_fd;
+        fd = openat(dir_fd, "cpu.stat", O_RDONLY | O_CLOEXEC);
+        return fd < 0 ? -errno : cgroup_read_usage(fd, ret_usec);
+}
+
+int subject_set_place(hobble_subject *s, const char *path)
+{
+        return pathindex_put(&s->tarpit->engine->places, &s->place, path);
 }
 
 /* -- API --------------------------------------------------------------------------------------- */

@@ -9,8 +9,10 @@
 #include "cgroup.h"
 #include "events.h"
 #include "fdcache.h"
+#include "frozen-time.h"
 #include "hobble.h"
 #include "ilist.h"
+#include "pathindex.h"
 #include "planner.h"
 
 struct admission;
@@ -36,9 +38,16 @@ struct hobble_subject {
         char *nest;                      /* a tree: path of its nested directory, NULL: it is in the pit */
 
         struct ilist_link in_tarpit, work, unwatched;
-        int pid_fd; /* watch's */
+        int pid_fd;   /* watch's */
+        bool stopped; /* frozen by itself, not with its tarpit */
         struct fdslot freeze, usage, pressure;
         uint64_t wait_usec; /* as last read from io.pressure */
+
+        struct pathindex_node
+                place;             /* in the engine's index, from before its first member is in to its end */
+        uint64_t since_usec;       /* CLOCK_REALTIME of the admission, 0: it has not begun */
+        uint64_t base_usec;        /* CPU time at the admission */
+        struct frozen_time frozen; /* by us */
 
         struct in_place *in_place;   /* NULL: a tree */
         struct admission *admission; /* while it lasts */
@@ -74,11 +83,20 @@ void subject_go_live(hobble_subject *s, unsigned processes, int pid_fd);
 void subject_gone(hobble_subject *s);
 
 /* Freeze or thaw, where the guard allows it. Returns 0; -EPERM: not allowed at this moment (it is thawed);
- * -EBUSY: held by someone else; -ENODEV, -ENOENT: gone. */
-int subject_freeze(hobble_subject *s, bool freeze);
+ * -EBUSY: held by someone else; -ENODEV, -ENOENT: gone. now_usec: of the look that decided it. */
+int subject_freeze(hobble_subject *s, bool freeze, uint64_t now_usec);
+
+/* Whether it is frozen, by itself or with its tarpit, has changed: note the time. */
+void subject_note_frozen(hobble_subject *s, uint64_t now_usec);
+
+/* It is hobbled at this path from now on. Returns 0 or -ENOMEM. */
+int subject_set_place(hobble_subject *s, const char *path);
 
 /* Read its counters. -ENODEV, -ENOENT: gone. */
 int subject_sample(hobble_subject *s, struct planner_sample *ret);
+
+/* Read its CPU time, without a change to what is kept open for the clock. */
+int subject_read_usage(const hobble_subject *s, uint64_t *ret_usec);
 
 /* Open its directory: in the tarpit, where it is nested, or the stand-in of a cgroup in place. */
 int subject_open(const hobble_subject *s);

@@ -58,29 +58,35 @@ static void sample(hobble_tarpit *t)
 }
 
 /* The whole tarpit at once: its own directory, and what lies outside of it. */
-static void freeze_all(hobble_tarpit *t, bool freeze)
+static void freeze_all(hobble_tarpit *t, bool freeze, uint64_t now)
 {
+        int r;
+
         if (freeze && !engine_may_freeze(t->engine))
                 return;
         if (freeze)
                 point("freeze.looked");
-        (void) file_write(t->freeze_fd, freeze ? "1" : "0");
+        r = file_write(t->freeze_fd, freeze ? "1" : "0");
         if (freeze)
                 point("freeze.written");
-        if (freeze && !engine_may_freeze(t->engine))
+        t->stopped = freeze && r >= 0;
+        if (freeze && !engine_may_freeze(t->engine)) {
                 (void) file_write(t->freeze_fd, "0");
+                t->stopped = false;
+        }
 
         for (struct ilist_link *k = t->subjects.first, *next; k; k = next) {
                 hobble_subject *s = CONTAINER_OF(k, hobble_subject, in_tarpit);
 
                 next = k->next;
-                if (subject_is_outside(s) && s->state == SUBJECT_LIVE &&
-                    cgroup_is_gone(subject_freeze(s, freeze)))
+                if (!subject_is_outside(s))
+                        subject_note_frozen(s, now);
+                else if (s->state == SUBJECT_LIVE && cgroup_is_gone(subject_freeze(s, freeze, now)))
                         subject_gone(s);
         }
 }
 
-static void act(hobble_tarpit *t)
+static void act(hobble_tarpit *t, uint64_t now)
 {
         struct planner_action action;
 
@@ -90,10 +96,10 @@ static void act(hobble_tarpit *t)
                 if (action.subject) {
                         hobble_subject *s = subject_of(action.subject);
 
-                        if (cgroup_is_gone(subject_freeze(s, freeze)))
+                        if (cgroup_is_gone(subject_freeze(s, freeze, now)))
                                 subject_gone(s);
                 } else {
-                        freeze_all(t, freeze);
+                        freeze_all(t, freeze, now);
                 }
         }
 }
@@ -102,11 +108,12 @@ static void look(hobble_tarpit *t, uint64_t now)
 {
         uint64_t total = 0;
 
-        (void) cgroup_read_usage(t->usage_fd, &total);
+        if (cgroup_read_usage(t->usage_fd, &total) >= 0)
+                t->seen_usec = total;
         planner_begin(t->planner, now, total);
         sample(t);
         planner_decide(t->planner);
-        act(t);
+        act(t, now);
         planner_acted(t->planner, clock_now());
 }
 
@@ -129,14 +136,19 @@ static int on_clock(_unused_ sd_event_source *s, uint64_t usec, void *userdata)
 
 void tarpit_thaw_all(hobble_tarpit *t)
 {
+        uint64_t now = clock_now();
+
         (void) file_write(t->freeze_fd, "0");
+        t->stopped = false;
         for (struct ilist_link *k = t->subjects.first; k; k = k->next) {
                 hobble_subject *s = CONTAINER_OF(k, hobble_subject, in_tarpit);
 
                 if (s->state == SUBJECT_LIVE && (s->plan.frozen || subject_is_outside(s)))
-                        (void) subject_freeze(s, false);
+                        (void) subject_freeze(s, false, now);
+                else
+                        subject_note_frozen(s, now);
         }
-        planner_thawed_all(t->planner, clock_now());
+        planner_thawed_all(t->planner, now);
         tarpit_set_clock(t);
 }
 
@@ -191,6 +203,9 @@ int tarpit_open_directory(hobble_tarpit *t)
         t->dir_fd = close_fd(t->dir_fd);
         t->freeze_fd = close_fd(t->freeze_fd);
         t->usage_fd = close_fd(t->usage_fd);
+        t->past_usec += t->seen_usec;
+        t->seen_usec = 0;
+        t->stopped = false;
         return make_directory(t);
 }
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""libhobble in another program than hobbled (victims/embedder.c): placements, the filter, and who belongs where."""
+"""libhobble in another program than hobbled (victims/embedder.c): placements, the filter, who belongs where, and status."""
 
 import contextlib
 import itertools
 import os
 import re
 import subprocess
+import time
 
 import harness as h
 
@@ -16,11 +17,12 @@ _counter = itertools.count(1)
 class Embedder:
     """An engine of this test's own that hobbles some trees."""
 
-    def __init__(self, placement, *pids, refused="-"):
+    def __init__(self, placement, *pids, refused="-", environment=None):
         self.instance = f"test-{os.getpid()}-embedder-{next(_counter)}"
         self.home = os.path.join(h.CGROOT, f"hobbled-{self.instance}")
         self.process = h.spawn([h.program("HOBBLE_EMBEDDER"), placement, self.instance, refused, *map(str, pids)],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                               env={**os.environ, **(environment or {})})
         self.lines = []
 
     def wait(self, pattern):
@@ -41,6 +43,13 @@ class Embedder:
         self.process.stdin.flush()
         found = self.wait(rf"process {pid} (\S+) (\d+)")
         return found[1], int(found[2])
+
+    def status(self, pid):
+        """How the subject that a process is in stands, and its tarpit."""
+        del self.lines[:]
+        self.who_is(pid)
+        return [dict(pair.split("=", 1) for pair in line.split()[1:])
+                for kind in ("subject", "tarpit") for line in self.said(f"{kind} ")]
 
     def end(self):
         """Have it release all and end."""
@@ -196,6 +205,80 @@ def a_home_is_not_what_a_users_mark_says():
     pid = h.sleeper(path)
     with embedder("auto") as e:
         h.equal((path_of(path), 0), e.who_is(pid), "home and root")
+
+
+# -- Status ---------------------------------------------------------------------------------------------------
+
+def frozen_by_kernel(directory):
+    """Microseconds that the kernel has had a cgroup frozen; None where it does not count (before 6.18)."""
+    try:
+        return int(h.read(f"{directory}/cgroup.stat.local").split()[1])
+    except OSError:
+        return None
+
+
+@h.test
+def frozen_for_as_long_as_the_kernel_says():
+    """One by one and all at once, in the pit, nested and in place."""
+    for environment, least in (({}, 0.4), ({"FREEZE_IDLE": "1"}, 0.4)):
+        trees = {p: h.spawn(["sh", "-c", h.LOOP], h.cgroup(f"{p}.service")).pid for p in ("subtree", "nested")}
+        inside = h.spawn(["sh", "-c", h.LOOP], h.cgroup("in-place")).pid
+        for placement, what, pid in (("subtree", trees["subtree"], trees["subtree"]),
+                                     ("nested", trees["nested"], trees["nested"]),
+                                     ("auto", h.cgroup("in-place"), inside)):
+            before = frozen_by_kernel(h.cgroup("in-place")) or 0
+            with embedder(placement, what, environment=environment) as e:
+                e.wait("admitted")
+                began = time.monotonic()
+                time.sleep(0.8)
+                subject, tarpit = e.status(pid)
+                passed = (time.monotonic() - began) * 1e6
+                directory = h.CGROOT + subject["cgroup"]
+                h.equal(directory, h.cgroup_of(pid), "where it is")
+                kernel, ours = frozen_by_kernel(directory), int(subject["frozen_usec"])
+                h.check(least * passed < ours < 1.1 * passed, f"{placement}: frozen {ours} of {passed} µs")
+                if kernel is not None:
+                    kernel -= before if what == h.cgroup("in-place") else 0
+                    h.note(f"{placement}: frozen {ours} µs, the kernel says {kernel}")
+                    h.check(abs(kernel / ours - 1) < 0.1, f"{placement}: frozen {ours} µs, the kernel says {kernel}")
+                h.equal((placement == "nested", placement == "auto"),
+                        (subject["nested"] == "1", subject["in_place"] == "1"), "nested, in place")
+                cpu = int(subject["cpu_usec"])
+                h.check(0 < cpu < 0.6 * passed, f"{placement}: it used {cpu} of {passed} µs")
+                h.check(int(tarpit["cpu_usec"]) > 0, f"{placement}: its tarpit used {tarpit['cpu_usec']} µs")
+                h.check(int(tarpit["windows"]) > 0, f"{placement}: {tarpit['windows']} windows")
+                h.equal("1", tarpit["subjects"], "subjects")
+
+
+@h.test
+def status_of_a_few():
+    one, two = h.cgroup("one.service"), h.cgroup("two")
+    tree, free = h.spawn(["sh", "-c", "sleep 1000 & wait"], one).pid, h.sleeper(one)
+    child = h.wait_until(lambda: h.children(tree), 5, "the child is there")[0]
+    member = h.sleeper(two)
+    began = time.time() * 1e6
+    with embedder("subtree", tree, two) as e:
+        e.wait("admitted 0")
+        if not e.said(f"admitted {tree}"):
+            e.wait(f"admitted {tree}")
+        for pid in (tree, child):
+            subject, tarpit = e.status(pid)
+            h.equal(str(tree), subject["name"], "its name")
+            h.equal("2", tarpit["subjects"], "subjects of the tarpit")
+            h.equal({f"{tree} {subject['cgroup']}", f"{path_of(two)} {path_of(two)}"},
+                    {line.removeprefix("listed ").rstrip() for line in e.said("listed")}, "the list")
+            h.check(began - 1e6 < int(subject["since_usec"]) < time.time() * 1e6, f"since {subject['since_usec']}")
+        subject, _ = e.status(member)
+        h.equal((path_of(two), path_of(two)), (subject["name"], subject["cgroup"]), "the one in place")
+        h.equal([], e.status(free), "what is told of one that is free")
+        h.equal([], e.status(2 ** 22 + 1), "what is told of none")
+
+        h.write(f"{two}/cgroup.freeze", "1")
+        h.wait_until(lambda: e.status(member)[0]["state"] == "2", 5, "it is held")
+        before = e.status(member)[0]["frozen_usec"]
+        time.sleep(0.3)
+        h.equal(before, e.status(member)[0]["frozen_usec"], "what counts as frozen by us")
+        h.write(f"{two}/cgroup.freeze", "0")
 
 
 h.main()

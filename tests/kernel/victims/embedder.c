@@ -5,15 +5,20 @@
  * It hobbles the trees of the PIDs, nested, in the pit, or as the library likes best ("nested", "subtree",
  * "auto"). Its filter refuses each process whose name is REFUSED, and each question is a line, "filter NAME
  * HOME". Each event is a line: "admitted PID", "released PID", "failed PID ERROR TEXT", "part PID", and so
- * on. At each line of its standard input, a pid, it says "process PID HOME ROOT"; at its end it releases all
- * and ends. */
+ * on. A PID that begins with a slash is the path of a cgroup that it hobbles in place. At each line of its
+ * standard input, a pid, it says "subject KEY=VALUE..." and "tarpit KEY=VALUE..." of what that is in, where
+ * it is in one, "listed NAME CGROUP" of all that a list shows, and "process PID HOME ROOT"; at its end it
+ * releases all and ends. With FREEZE_IDLE in its environment it freezes all at once. */
 
 #include "hobble.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *const kinds[HOBBLE_EVENT_KIND_MAX] = {
         [HOBBLE_EVENT_ADMITTED] = "admitted", [HOBBLE_EVENT_RELEASED] = "released",
@@ -45,6 +50,36 @@ static const char *filter(hobble_tarpit *tarpit, const struct hobble_process *pr
         return strcmp(process->comm, e->refused) == 0 ? "is exempt: the test says so" : NULL;
 }
 
+static void say_status(const hobble_engine *engine, pid_t pid)
+{
+        struct hobble_subject_status s;
+        struct hobble_tarpit_status t;
+        hobble_subject *subject;
+        char path[4096];
+
+        if (hobble_engine_subject_of(engine, pid, &subject) < 0)
+                return;
+        if (hobble_subject_status(subject, &s) < 0 || hobble_subject_path(subject, path, sizeof(path)) < 0 ||
+            hobble_tarpit_status(hobble_subject_tarpit(subject), &t) < 0)
+                abort();
+        printf("subject name=%s state=%d admitting=%d releasing=%d nested=%d in_place=%d since_usec=%" PRIu64
+               " cpu_usec=%" PRIu64 " frozen_usec=%" PRIu64 " balance_usec=%" PRId64
+               " tarpit_balance_usec=%" PRId64 " rate=%f fair_share=%f cgroup=%s\n",
+               hobble_subject_name(subject), s.state, s.admitting, s.releasing, s.nested, s.in_place,
+               s.since_usec, s.cpu_usec, s.frozen_usec, s.balance_usec, s.tarpit_balance_usec, s.rate,
+               s.fair_share, path);
+        printf("tarpit balance_usec=%" PRId64 " cpu_usec=%" PRIu64 " subjects=%u windows=%" PRIu64
+               " windows_skipped=%" PRIu64 "\n",
+               t.balance_usec, t.cpu_usec, t.subjects, t.windows, t.windows_skipped);
+}
+
+static int on_entry(const struct hobble_entry *entry, void *userdata)
+{
+        if (strcmp(entry->instance, userdata) == 0)
+                printf("listed %s %s\n", entry->subject, entry->cgroup);
+        return 0;
+}
+
 static int on_input(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
         const struct embedder *e = userdata;
@@ -59,15 +94,33 @@ static int on_input(sd_event_source *source, int fd, uint32_t revents, void *use
         pid = atoi(line);
         if (hobble_process_home(pid, home, sizeof(home)) < 0)
                 strcpy(home, "-");
+        say_status(e->engine, pid);
+        if (hobble_list(on_entry, (void *) hobble_engine_instance(e->engine)) < 0)
+                abort();
         (void) hobble_engine_root_of(e->engine, pid, &root, &start_time);
         printf("process %d %s %d\n", pid, home, root);
         return 0;
+}
+
+static int add(hobble_tarpit *tarpit, const char *what, enum hobble_placement placement)
+{
+        int fd, r;
+
+        if (what[0] != '/')
+                return hobble_tarpit_add_tree(tarpit, atoi(what), 0, placement, NULL, NULL);
+        fd = open(what, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        r = hobble_tarpit_add_cgroup(tarpit, fd, NULL, NULL);
+        (void) close(fd);
+        return r;
 }
 
 int main(int argc, char *argv[])
 {
         struct hobble_options options = { .size = sizeof(options), .filter = filter, .handler = on_event };
         struct embedder e = { 0 };
+        struct hobble_duty duty = HOBBLE_DUTY_DEFAULT;
         enum hobble_placement placement;
         hobble_tarpit *tarpit;
         sd_event *event;
@@ -84,12 +137,13 @@ int main(int argc, char *argv[])
         options.guard = getenv("HOBBLE_GUARD");
         options.userdata = &e;
         e.refused = argv[3];
+        duty.freeze_idle = getenv("FREEZE_IDLE") != NULL;
 
         r = hobble_engine_new(&e.engine, event, &options);
         if (r >= 0)
-                r = hobble_tarpit_new(&tarpit, e.engine, "embedded", &HOBBLE_DUTY_DEFAULT);
+                r = hobble_tarpit_new(&tarpit, e.engine, "embedded", &duty);
         for (int i = 4; i < argc && r >= 0; i++)
-                r = hobble_tarpit_add_tree(tarpit, atoi(argv[i]), 0, placement, NULL, NULL);
+                r = add(tarpit, argv[i], placement);
         if (r >= 0)
                 r = sd_event_add_io(event, NULL, 0, EPOLLIN, on_input, &e);
         if (r >= 0)
