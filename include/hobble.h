@@ -107,6 +107,12 @@ struct hobble_options {
                                    * tarpit. When that guard is lost every subject ends (RESCUED), and FENCED
                                    * is told once another is there. */
 
+        const char *parent; /* path in the hierarchy of the cgroup in which the home is made, and beneath
+                             * which all is that is to be hobbled, as one of a unit that is delegated to the
+                             * user that the engine runs as; it needs no privilege then. hobble_list() and
+                             * hobble_rescue() find a home there only where it is one of hobblectl run's.
+                             * NULL: the root, which takes privilege. Does not count with guard_socket. */
+
         /* Asked for each process before it is hobbled, the root of a tree (which then fails with -EPERM) and
          * its members (which then stay where they are). Returns NULL where it may be, else a clause that
          * tells why not ("is exempt: Command=rsync in /etc/hobbled/hobbled.conf:7"), valid until the next
@@ -120,8 +126,8 @@ struct hobble_options {
 /* Start an engine: find the hierarchy, rescue what dead instances left, make and lock the home, start a
  * guard. Ready to admit when it returns; freezing begins when the guard has answered
  * (HOBBLE_EVENT_GUARD_READY). -EBUSY: a live engine has this instance name; -EINVAL: a bad name; -ENOENT: no
- * guard program; -EPERM or -EACCES: not permitted to change the hierarchy; -EOPNOTSUPP: no cgroup v2 with a
- * freezer here. */
+ * guard program; -EPERM or -EACCES: not permitted to change the hierarchy; -ENOENT also: no such parent;
+ * -EOPNOTSUPP: no cgroup v2 with a freezer here. */
 int hobble_engine_new(hobble_engine **ret, sd_event *event, const struct hobble_options *options);
 
 /* Release everything (thaw, back to the origins), end the guard, remove the home. Returns NULL; NULL is fine.
@@ -319,7 +325,8 @@ struct hobble_entry {
         uint64_t since_usec; /* CLOCK_REALTIME of the admission, 0: unknown */
 };
 
-/* Call fn for each subject of each instance that the cgroup tree shows, in no order. fn returns 0 to go on,
+/* Call fn for each subject of each instance that the cgroup tree shows, in no order: of this user's and, as
+ * root, of `hobblectl run` of other users. fn returns 0 to go on,
  * else the walk ends with that value. -EOPNOTSUPP: no cgroup v2 here. */
 int hobble_list(int (*fn)(const struct hobble_entry *entry, void *userdata), void *userdata);
 
@@ -334,11 +341,14 @@ struct hobble_rescued {
         unsigned instances, subjects, processes; /* what was rescued */
         unsigned busy;                           /* instances passed over because a live engine holds them */
         unsigned left;                           /* subjects that could not be restored; they are thawed */
+        unsigned others; /* dead instances of other users that had frozen something: that is thawed and left
+                          * where it is, for their own rescue, because a user can make such an instance look
+                          * like anything */
 };
 
-/* Thaw and restore everything that bears the mark of an instance: of one, or of all (NULL). Needs no engine.
- * -EOPNOTSUPP; -EPERM; -EBUSY: the one asked for is alive and HOBBLE_RESCUE_ALL was not given; -ENOENT: no
- * such. */
+/* Thaw and restore everything that bears the mark of an instance of this user's: of one, or of all (NULL).
+ * Needs no engine. -EOPNOTSUPP; -EPERM; -EBUSY: the one asked for is alive and HOBBLE_RESCUE_ALL was not
+ * given; -ENOENT: no such. */
 int hobble_rescue(const char *instance, unsigned flags, struct hobble_rescued *ret);
 
 #ifdef __cplusplus

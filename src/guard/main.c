@@ -49,7 +49,7 @@ static void go_home(const struct guard *g, const char *origin)
 
         if (fd < 0 || cgroup_attach(fd, getpid()) < 0)
                 (void) cgroup_attach(ROOT_FD, getpid());
-        home_remove(ROOT_FD, g->instance, HOME_FD);
+        home_remove(g->instance, HOME_FD);
 }
 
 static int run_alone(const char *instance, int priority)

@@ -265,7 +265,7 @@ static void leave_as_found(void)
         if (pit_fd >= 0)
                 (void) controllers_disable_all(pit_fd);
         (void) controllers_disable_all(HOME_FD);
-        home_remove(ROOT_FD, HOME_SERVICE, HOME_FD);
+        home_remove(HOME_SERVICE, HOME_FD);
 }
 
 int service_run(const char *path, int priority)

@@ -4,6 +4,7 @@
  * has to, and holds nothing that the caller could wait for: no terminal, no pipe, no directory. */
 
 #include "message.h"
+#include "run-scope.h"
 #include "run.h"
 #include "verb.h"
 
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <syslog.h>
 
 #define STOPPED_LOOK_USEC (500 * USEC_PER_MSEC)
@@ -103,7 +105,8 @@ static int add(struct run *run)
         hobble_subject *subject;
 
         return hobble_tarpit_add_tree(run->tarpit, run->target->pid, run->target->start_time,
-                                      HOBBLE_PLACEMENT_AUTO, NULL, &subject);
+                                      run->target->scope ? HOBBLE_PLACEMENT_SUBTREE : HOBBLE_PLACEMENT_AUTO,
+                                      NULL, &subject);
 }
 
 static void add_again(struct run *run)
@@ -255,18 +258,31 @@ static int prepare_loop(struct run *run)
         return r < 0 ? r : sd_event_source_set_enabled(run->stopped, SD_EVENT_OFF);
 }
 
+/* What this user may have: 0 for none, and the guard goes one above the engine. */
+static int rt_priority(const struct run *run)
+{
+        struct rlimit limit;
+
+        if (!run->target->scope)
+                return RT_PRIORITY;
+        if (getrlimit(RLIMIT_RTPRIO, &limit) < 0 || limit.rlim_cur < 2)
+                return 0;
+        return (int) MIN(limit.rlim_cur - 1, (rlim_t) RT_PRIORITY);
+}
+
 static int start(struct run *run)
 {
         struct hobble_options options = {
                 .size = sizeof(options),
-                .rt_priority = RT_PRIORITY,
+                .parent = run->target->scope,
+                .rt_priority = rt_priority(run),
                 .handler = on_event,
                 .userdata = run,
         };
         char instance[64], text[256];
         int r;
 
-        (void) snprintf(instance, sizeof(instance), "run-%d", run->target->front);
+        (void) snprintf(instance, sizeof(instance), RUN_INSTANCE_PREFIX "%d", run->target->front);
         options.instance = instance;
 
         r = prepare_loop(run);

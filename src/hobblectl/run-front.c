@@ -22,6 +22,7 @@ struct front {
         struct caller_signals caller;
         char **argv;
         char name[SHOWN_MAX]; /* of the command, for messages */
+        char scope[4096];     /* path of our scope, "": as root there is none */
         pid_t command, engine;
         int go;      /* one byte through this and the command starts; closed, it ends instead */
         int link;    /* to the engine, -EBADF when it has ended */
@@ -211,6 +212,7 @@ static int start_engine(struct front *front, const struct hobble_duty *duty)
         if (r < 0)
                 return r;
         target.start_time = process.start_time;
+        target.scope = front->scope[0] ? front->scope : NULL;
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, link) < 0)
                 return -errno;
@@ -343,6 +345,8 @@ int run_front(const struct hobble_duty *duty, char *argv[])
 
         reserve_standard();
         (void) shown(argv[0], front.name);
+        if (geteuid() != 0 && scope_enter(front.name, front.scope, sizeof(front.scope)) < 0)
+                return front.status;
 
         r = front.signals = signals_take(&front.caller);
         if (r >= 0)

@@ -59,6 +59,13 @@ void signals_reset(void);
 /* Stop this process as the signal does by default, until someone continues it. */
 void signals_stop_self(int signal);
 
+/* -- Without privilege ------------------------------------------------------------------------- */
+
+/* Have the user's systemd put this process into a scope of its own, delegated to the user. *ret_path is the
+ * path of its cgroup in the hierarchy. command: how it is called in messages. Returns 0 or, after a message,
+ * a negative errno. */
+int scope_enter(const char *command, char *ret_path, size_t size);
+
 /* -- The processes ----------------------------------------------------------------------------- */
 
 /* Run argv, hobbled, and return the exit status. */
@@ -69,6 +76,7 @@ struct run_target {
         uint64_t start_time;
         pid_t front;
         const struct hobble_duty *duty;
+        const char *scope; /* path of the cgroup that all of it is in, without privilege; NULL: as root */
 };
 
 /* Hobble the target until its tree is empty; link_fd becomes the engine's own. Returns the exit status. */

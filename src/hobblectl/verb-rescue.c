@@ -52,7 +52,7 @@ static int failed(int error, const char *instance)
 
 static int report(const struct hobble_rescued *rescued, bool quiet)
 {
-        if (quiet && rescued->subjects == 0 && rescued->left == 0)
+        if (quiet && rescued->subjects == 0 && rescued->left == 0 && rescued->others == 0)
                 return STATUS_DONE;
         if (rescued->subjects > 0)
                 (void) printf("rescued %u %s (%u %s) of %u %s\n", rescued->subjects,
@@ -66,8 +66,13 @@ static int report(const struct hobble_rescued *rescued, bool quiet)
                 complain("not permitted: without root only your own instances can be seen, and there are "
                          "none");
                 return STATUS_NOT_PERMITTED;
-        } else
+        } else if (rescued->others == 0)
                 (void) puts("nothing to rescue");
+        if (rescued->others > 0)
+                (void) printf(
+                        "thawed %u dead %s of other users: \"hobblectl rescue\" as the user restores %s\n",
+                        rescued->others, plural(rescued->others, "instance", "instances"),
+                        plural(rescued->others, "it", "them"));
         if (rescued->busy > 0)
                 (void) printf("left alone %u live %s: --all takes everything from %s\n", rescued->busy,
                               plural(rescued->busy, "instance", "instances"),

@@ -248,20 +248,20 @@ static void set_up_scheduling(hobble_engine *e)
 
 /* A home that is another's, or that somebody else has locked, is never kept: the end of this engine would
  * remove it. */
-static int lock_home(hobble_engine *e, const char *name)
+static int lock_home(hobble_engine *e, int parent_fd, const char *name)
 {
         const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
         uint64_t end = clock_now() + PATIENCE_USEC;
 
         for (;;) {
-                _cleanup_close_ int fd = cgroup_make(e->root_fd, name);
+                _cleanup_close_ int fd = cgroup_make(parent_fd, name);
                 int r = fd;
 
                 if (fd >= 0 && !cgroup_is_ours(fd))
                         return -EPERM;
                 /* Nobody else may open it: who can open it can lock it. */
                 if (fd >= 0)
-                        r = fchmod(fd, 0711) < 0 ? -errno : home_lock(e->root_fd, e->instance, fd);
+                        r = fchmod(fd, 0711) < 0 ? -errno : home_lock(e->instance, fd);
                 if (r >= 0) {
                         e->home_fd = TAKE_FD(fd);
                         return 0;
@@ -276,18 +276,20 @@ static int lock_home(hobble_engine *e, const char *name)
         }
 }
 
-static int make_home(hobble_engine *e)
+static int make_home(hobble_engine *e, int parent_fd, const char *parent)
 {
-        char name[HOME_NAME_MAX];
+        char path[HOME_NAME_MAX];
         int r;
 
-        snprintf(name, sizeof(name), HOME_PREFIX "%s", e->instance);
-        r = lock_home(e, name);
+        home_path(e->instance, path);
+        if (strlen(parent) + strlen(path) >= CGROUP_PATH_MAX)
+                return -ENAMETOOLONG;
+        r = lock_home(e, parent_fd, path + 1);
         if (r >= 0)
                 r = cgroup_mark_set(e->home_fd, CGROUP_MARK_INSTANCE, e->instance);
         if (r < 0)
                 return r;
-        snprintf(e->pit_path, sizeof(e->pit_path), "/%s/" HOME_PIT, name);
+        snprintf(e->pit_path, sizeof(e->pit_path), "%s%s/" HOME_PIT, parent, path);
         return faccessat(e->home_fd, "cgroup.freeze", F_OK, 0) < 0 ? -EOPNOTSUPP : 0;
 }
 
@@ -298,6 +300,25 @@ static int set_guard_socket(hobble_engine *e, const char *path)
         snprintf(e->pit_path, sizeof(e->pit_path), "/" HOME_SERVICE_PATH "/" HOME_PIT);
         e->guard_socket = strdup(path);
         return e->guard_socket ? 0 : -ENOMEM;
+}
+
+/* With a home of our own: where the caller wants it, after whatever dead instances have left there. */
+static int set_up_home(hobble_engine *e, const char *parent)
+{
+        _cleanup_close_ int parent_fd = -EBADF;
+        int r;
+
+        if (parent && parent[0] != '/')
+                return -EINVAL;
+        if (!parent || !parent[1])
+                parent = "";
+        parent_fd = cgroup_open(e->root_fd, parent);
+        if (parent_fd < 0)
+                return parent_fd;
+        if (*parent)
+                (void) instances_rescue_dead_in(e->root_fd, parent_fd, parent);
+        r = make_home(e, parent_fd, parent);
+        return r < 0 ? r : make_pit(e);
 }
 
 static int set_up(hobble_engine *e, sd_event *event, const struct hobble_options *o)
@@ -335,10 +356,7 @@ static int set_up(hobble_engine *e, sd_event *event, const struct hobble_options
         if (e->root_fd < 0)
                 return e->root_fd;
         (void) instances_rescue_dead(e->root_fd);
-        if (e->guard_socket)
-                return 0;
-        r = make_home(e);
-        return r < 0 ? r : make_pit(e);
+        return e->guard_socket ? 0 : set_up_home(e, o->parent);
 }
 
 static int start_guard(hobble_engine *e)
@@ -399,7 +417,7 @@ _public_ hobble_engine *hobble_engine_free(hobble_engine *e)
         /* The guard removes what is left, the home last. Without one that is our part. */
         guard_link_done(&e->guard, PATIENCE_USEC);
         if (e->home_fd >= 0)
-                home_remove(e->root_fd, e->instance, e->home_fd);
+                home_remove(e->instance, e->home_fd);
         close_fd(e->home_fd);
         events_done(&e->events);
         worker_done(&e->worker);

@@ -3,6 +3,7 @@
 /* What is hobbled, and where it came from, read off the cgroup tree. */
 
 #include "cgroup.h"
+#include "foreign.h"
 #include "hierarchy.h"
 #include "hobble.h"
 #include "instances.h"
@@ -11,11 +12,15 @@
 #include "origin.h"
 #include "process.h"
 #include "rescue.h"
+#include "text.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+/* Tarpits and subjects of an instance of another user, who may make any number. */
+#define FOREIGN_MAX 1000U
 
 struct listing {
         int root_fd;
@@ -23,6 +28,8 @@ struct listing {
         void *userdata;
         struct hobble_entry entry; /* what is known so far: instance, then tarpit */
         const char *home;          /* path of the instance's */
+        bool foreign;              /* the instance is another user's: its marks are no more than hints */
+        unsigned left;             /* how many of its subjects are still shown */
 };
 
 static uint64_t number_mark(int dir_fd, const char *mark)
@@ -50,7 +57,8 @@ static int on_member(pid_t tid, void *userdata)
 }
 
 /* The root or, where it has ended, some member. */
-static void look_at_process(struct hobble_entry *e, int members_fd, int marks_fd, struct hobble_process *ret)
+static void look_at_process(const struct listing *l, struct hobble_entry *e, int members_fd, int marks_fd,
+                            struct hobble_process *ret)
 {
         unsigned long long start_time = 0;
         char text[64];
@@ -58,7 +66,8 @@ static void look_at_process(struct hobble_entry *e, int members_fd, int marks_fd
 
         if (cgroup_mark_get(marks_fd, CGROUP_MARK_ROOT, text, sizeof(text)) > 0)
                 (void) sscanf(text, "%d %llu", &pid, &start_time);
-        if (pid > 0 && hobble_process_read(pid, ret) == 0 && ret->start_time == start_time) {
+        if (pid > 0 && hobble_process_read(pid, ret) == 0 && ret->start_time == start_time &&
+            (!l->foreign || foreign_has_member(e->cgroup, pid))) {
                 e->pid = pid;
                 e->start_time = start_time;
         } else if (cgroup_for_each_id(members_fd, "cgroup.threads", on_member, ret) != 1) {
@@ -89,6 +98,15 @@ static enum hobble_state state_of(int dir_fd, bool in_place)
                                                                                 : HOBBLE_THAWED;
 }
 
+/* Whether it is what an engine may have made; of one user not too many. */
+static bool is_fit(struct listing *l, const char *name)
+{
+        if (!name_is_valid(name) || l->left == 0)
+                return false;
+        l->left--;
+        return true;
+}
+
 static int on_subject(int tarpit_fd, const char *name, void *userdata)
 {
         struct listing *l = userdata;
@@ -100,9 +118,11 @@ static int on_subject(int tarpit_fd, const char *name, void *userdata)
         uint64_t base;
         int dir_fd = fd;
 
-        if (fd < 0)
+        if (fd < 0 || (l->foreign && !is_fit(l, name)))
                 return 0;
         outside = cgroup_mark_get(fd, CGROUP_MARK_TARGET, path, sizeof(path)) > 0;
+        if (outside && l->foreign)
+                return 0;
         if (outside) {
                 in_place = !nest_is_named(path, e.instance);
                 dir_fd = target_fd = cgroup_open(l->root_fd, path);
@@ -114,7 +134,7 @@ static int on_subject(int tarpit_fd, const char *name, void *userdata)
 
         e.subject = in_place ? path : name;
         e.cgroup = path;
-        look_at_process(&e, dir_fd, fd, &process);
+        look_at_process(l, &e, dir_fd, fd, &process);
         e.state = state_of(dir_fd, in_place);
         base = number_mark(fd, CGROUP_MARK_BASE);
         e.cpu_usec = usage_of(dir_fd);
@@ -128,7 +148,7 @@ static int on_tarpit(int pit_fd, const char *name, void *userdata)
         struct listing *l = userdata;
         _cleanup_close_ int fd = cgroup_open(pit_fd, name);
 
-        if (fd < 0)
+        if (fd < 0 || (l->foreign && !is_fit(l, name)))
                 return 0;
         l->entry.tarpit = name;
         return cgroup_for_each_child(fd, on_subject, l);
@@ -142,6 +162,8 @@ static int on_instance(const struct instance *i, void *userdata)
         if (pit_fd < 0)
                 return 0;
         l->home = i->path;
+        l->foreign = i->foreign;
+        l->left = FOREIGN_MAX;
         l->entry = (struct hobble_entry){ .instance = i->name, .alive = i->alive };
         return cgroup_for_each_child(pit_fd, on_tarpit, l);
 }
@@ -151,7 +173,7 @@ _public_ int hobble_list(int (*fn)(const struct hobble_entry *, void *), void *u
         _cleanup_close_ int root_fd = hierarchy_open();
         struct listing l = { .root_fd = root_fd, .fn = fn, .userdata = userdata };
 
-        return root_fd < 0 ? root_fd : instances_for_each(root_fd, false, on_instance, &l);
+        return root_fd < 0 ? root_fd : instances_for_each(root_fd, INSTANCES_OTHERS, on_instance, &l);
 }
 
 _public_ int hobble_process_home(pid_t pid, char *buf, size_t size)

@@ -263,6 +263,15 @@ void home_path(const char *instance, char buf[static HOME_NAME_MAX])
                 snprintf(buf, HOME_NAME_MAX, "/" HOME_PREFIX "%s", instance);
 }
 
+/* Its name as seen from the home itself, which may be anywhere in the hierarchy. */
+static void sibling_name(const char *instance, char buf[static HOME_NAME_MAX + 2])
+{
+        char path[HOME_NAME_MAX];
+
+        home_path(instance, path);
+        snprintf(buf, HOME_NAME_MAX + 2, "..%s", strrchr(path, '/'));
+}
+
 bool home_is_one(int dir_fd, const char *instance)
 {
         char text[128];
@@ -272,41 +281,41 @@ bool home_is_one(int dir_fd, const char *instance)
                strcmp(text, instance) == 0;
 }
 
-int home_open(int root_fd, const char *instance)
+int home_open(int parent_fd, const char *instance)
 {
         _cleanup_close_ int fd = -EBADF;
-        char name[HOME_NAME_MAX];
+        char path[HOME_NAME_MAX];
 
-        home_path(instance, name);
-        fd = cgroup_open(root_fd, name);
+        home_path(instance, path);
+        fd = cgroup_open(parent_fd, path);
         if (fd < 0)
                 return fd;
         return home_is_one(fd, instance) ? TAKE_FD(fd) : -EPERM;
 }
 
-int home_lock(int root_fd, const char *instance, int home_fd)
+int home_lock(const char *instance, int home_fd)
 {
-        char name[HOME_NAME_MAX];
+        char name[HOME_NAME_MAX + 2];
         struct stat mine, current;
 
         if (flock(home_fd, LOCK_EX | LOCK_NB) < 0)
                 return errno == EWOULDBLOCK ? -EBUSY : -errno;
 
-        home_path(instance, name);
+        sibling_name(instance, name);
         if (fstat(home_fd, &mine) < 0)
                 return -errno;
-        if (fstatat(root_fd, name + 1, &current, AT_SYMLINK_NOFOLLOW) < 0 || mine.st_ino != current.st_ino)
+        if (fstatat(home_fd, name, &current, AT_SYMLINK_NOFOLLOW) < 0 || mine.st_ino != current.st_ino)
                 return -ESTALE;
         return 0;
 }
 
-void home_remove(int root_fd, const char *instance, int home_fd)
+void home_remove(const char *instance, int home_fd)
 {
-        char name[HOME_NAME_MAX];
+        char name[HOME_NAME_MAX + 2];
 
-        home_path(instance, name);
+        sibling_name(instance, name);
         (void) cgroup_remove(home_fd, HOME_PIT);
         (void) cgroup_remove(home_fd, HOME_GUARD);
         if (!home_is_service(instance))
-                (void) cgroup_remove(root_fd, name + 1);
+                (void) cgroup_remove(home_fd, name);
 }

@@ -21,6 +21,9 @@
  * A stand-in is there, and names the other, before that one is made or marked, and goes after it. All is
  * believed only where it belongs to the user that this process acts as.
  *
+ * A home is right beneath the root of the hierarchy or, of a user without privilege, in a scope of theirs
+ * (run-scope.h).
+ *
  * The home of a guard that is a service of its own is the cgroup of that unit, which systemd makes and
  * removes, at HOME_SERVICE_PATH; its instance is HOME_SERVICE, a name that no other instance can have. */
 /* clang-format on */
@@ -60,15 +63,16 @@ bool home_is_one(int dir_fd, const char *instance);
 /* Whether the instance is the one of the guard that is a service. */
 bool home_is_service(const char *instance);
 
-/* The path of an instance's home in the hierarchy. */
+/* The path of an instance's home beneath its parent, with a slash before it. */
 void home_path(const char *instance, char buf[static HOME_NAME_MAX]);
 
-/* Open instance's home beneath root_fd. -ENOENT: none; -EPERM: it is none, or belongs to somebody else. */
-int home_open(int root_fd, const char *instance);
+/* Open instance's home beneath its parent: the root, or what struct hobble_options says. -ENOENT: none;
+ * -EPERM: it is none, or belongs to somebody else. */
+int home_open(int parent_fd, const char *instance);
 
 /* Take the lock on a home. -EBUSY: somebody has it; -ESTALE: it was removed meanwhile. The lock goes with the
  * descriptor. */
-int home_lock(int root_fd, const char *instance, int home_fd);
+int home_lock(const char *instance, int home_fd);
 
 /* Remove guard leaf, pit and home as far as they are empty; a unit's own cgroup stays. */
-void home_remove(int root_fd, const char *instance, int home_fd);
+void home_remove(const char *instance, int home_fd);
