@@ -13,15 +13,19 @@ import harness as h
 
 _counter = itertools.count(1)
 
+NOBODY = 61236
+AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+
 
 class Embedder:
     """An engine of this test's own that hobbles some trees."""
 
-    def __init__(self, placement, *pids, refused="-", environment=None):
+    def __init__(self, placement, *pids, refused="-", environment=None, parent=None):
         self.instance = f"test-{os.getpid()}-embedder-{next(_counter)}"
-        self.home = os.path.join(h.CGROOT, f"hobbled-{self.instance}")
-        self.process = h.spawn([h.program("HOBBLE_EMBEDDER"), placement, self.instance, refused, *map(str, pids)],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        self.home = os.path.join(parent or h.CGROOT, f"hobbled-{self.instance}")
+        drop = [*AS_NOBODY, "env", f"PARENT={path_of(parent)}"] if parent else []
+        self.process = h.spawn([*drop, h.program("HOBBLE_EMBEDDER"), placement, self.instance, refused, *map(str, pids)],
+                               parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                env={**os.environ, **(environment or {})})
         self.lines = []
 
@@ -130,6 +134,42 @@ def never_nested_at_the_top():
     h.equal(h.CGROOT, h.cgroup_of(pid), "where it is at last")
 
 
+def delegated(name):
+    """A cgroup that a user without privilege may do with as they like."""
+    path = h.cgroup(name)
+    for file in ("", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"):
+        os.chown(os.path.join(path, file), NOBODY, NOBODY)
+    return path
+
+
+@h.test
+def within_what_is_delegated_to_a_user():
+    """Nothing there needs privilege: neither what is done by the engine nor what by the guard after it."""
+    path = delegated("delegated")
+    for end in (Embedder.end, lambda e: h.kill(e.process.pid)):
+        pid = h.spawn([*AS_NOBODY, "sh", "-c", h.LOOP], path).pid
+        h.wait_until(lambda pid=pid: os.stat(f"/proc/{pid}").st_uid == NOBODY, 5, "it is a user's")
+        e = Embedder("subtree", pid, parent=path)
+        e.wait(f"admitted {pid}")
+        h.equal(f"{e.home}/pit/embedded/{pid}", h.cgroup_of(pid), "where it is")
+        h.wait_until(lambda pid=pid: h.frozen(h.cgroup_of(pid)), 5, "it is frozen")
+        h.wait_until(lambda pid=pid: not h.frozen(h.cgroup_of(pid)), 5, "it is thawed")
+        end(e)
+        h.wait_until(lambda home=e.home: not os.path.exists(home), 5, "the home is gone")
+        h.equal(path, h.cgroup_of(pid), "where it is at last")
+
+
+@h.test
+def no_such_parent():
+    e = Embedder("subtree", parent=delegated("delegated"))
+    e.process.stdin.close()
+    h.equal(0, e.process.wait(10), "status where there is one")
+    for parent, said in (("/no/such", "No such file or directory"), ("relative", "Invalid argument")):
+        done = subprocess.run([h.program("HOBBLE_EMBEDDER"), "auto", e.instance, "-"], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, env={**os.environ, "PARENT": parent}, timeout=10, check=False)
+        h.equal((1, f"embedder: {said}\n"), (done.returncode, done.stderr), parent)
+
+
 # -- The filter -----------------------------------------------------------------------------------------------
 
 @h.test
@@ -201,7 +241,7 @@ def a_home_is_not_what_a_users_mark_says():
     path = h.cgroup("hobbled-x-1")
     os.setxattr(path, "user.hobble.origin", b"/elsewhere")
     os.setxattr(path, "user.hobble.root", b"1 1")
-    os.chown(path, 61236, 61236)
+    os.chown(path, NOBODY, NOBODY)
     pid = h.sleeper(path)
     with embedder("auto") as e:
         h.equal((path_of(path), 0), e.who_is(pid), "home and root")

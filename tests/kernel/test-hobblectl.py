@@ -92,7 +92,7 @@ def without_permission_nothing_is_done():
         path = os.path.dirname(path)
     status, out, said = finished("echo", "x", user=NOBODY, group=NOBODY, extra_groups=[])
     h.equal((125, ""), (status, out), "run")
-    h.check(re.fullmatch(r"hobblectl: 'echo' was not started, .*: run it as root\n", said), said)
+    h.check(re.fullmatch(r"hobblectl: 'echo' was not started: without root, .*, or run it as root\n", said), said)
 
     run = Run("sleep", "1000").started()
     done = h.hobblectl("rescue", "--all", run.instance, user=NOBODY, group=NOBODY, extra_groups=[])

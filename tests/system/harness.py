@@ -37,7 +37,7 @@ sys.path += [os.path.join(_HERE, "../kernel"), os.path.join(_HERE, "..")]
 
 from kernel.harness import *  # noqa: E402
 from kernel.harness import main as _main  # noqa: E402
-from kernel.harness import _tests  # noqa: E402
+from kernel.harness import _hobbleds, _tests  # noqa: E402,F401
 from kernel.harness import LOOP  # noqa: E402,F401
 
 ROOT = os.path.realpath(os.path.join(_HERE, "../.."))

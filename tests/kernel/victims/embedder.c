@@ -8,7 +8,8 @@
  * on. A PID that begins with a slash is the path of a cgroup that it hobbles in place. At each line of its
  * standard input, a pid, it says "subject KEY=VALUE..." and "tarpit KEY=VALUE..." of what that is in, where
  * it is in one, "listed NAME CGROUP" of all that a list shows, and "process PID HOME ROOT"; at its end it
- * releases all and ends. With FREEZE_IDLE in its environment it freezes all at once. */
+ * releases all and ends. With FREEZE_IDLE in its environment it freezes all at once, and with
+ * PARENT its home is in that cgroup. */
 
 #include "hobble.h"
 
@@ -135,6 +136,7 @@ int main(int argc, char *argv[])
                                                       : HOBBLE_PLACEMENT_AUTO;
         options.instance = argv[2];
         options.guard = getenv("HOBBLE_GUARD");
+        options.parent = getenv("PARENT");
         options.userdata = &e;
         e.refused = argv[3];
         duty.freeze_idle = getenv("FREEZE_IDLE") != NULL;
