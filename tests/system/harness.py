@@ -20,6 +20,7 @@ HOBBLECTL and HOBBLE_GUARD. /tmp, /run, users, units and files are the boot's ow
 that leaves the daemon running leaves it to the next one. One test alone: ./test-x.py a_service_is_hobbled.
 """
 
+import atexit
 import functools
 import json
 import os
@@ -229,13 +230,16 @@ def build_path(*parts):
 
 
 def _install_outside():
-    target = build_path("tests/system/root")
-    shutil.rmtree(target, ignore_errors=True)
+    """Each test for itself: others may run at the same time."""
+    target = tempfile.mkdtemp(prefix="root-", dir=build_path("tests/system"))
+    atexit.register(shutil.rmtree, target, ignore_errors=True)
     run("meson", "install", "-C", build_path(), "--no-rebuild", "--destdir", target, timeout=120)
+    os.chmod(target, 0o755)
+    os.environ["HOBBLE_INSTALLED"] = target
 
 
 def _install_inside():
-    run("cp", "-a", f"{build_path('tests/system/root')}/.", "/")
+    run("cp", "-a", f"{program('HOBBLE_INSTALLED')}/.", "/")
     run("ldconfig")
     systemctl("daemon-reload")
     run("systemd-sysusers", "hobbled.conf")
