@@ -154,14 +154,18 @@ int hobble_engine_root_of(const hobble_engine *engine, pid_t pid, pid_t *ret_roo
  * -ESRCH: no such process (any more). */
 int hobble_engine_subject_of(const hobble_engine *engine, pid_t pid, hobble_subject **ret);
 
+#define HOBBLE_LATE_MAX 10
+
 struct hobble_stats {
         uint64_t looks;          /* wake-ups of tarpit clocks */
         uint64_t samples;        /* usages read */
         uint64_t freezes, thaws; /* writes */
         uint64_t windows, skipped;
-        uint64_t late_max_usec; /* the latest that a clock was */
-        uint64_t attached;      /* processes attached */
-        unsigned descriptors;   /* kept open for subjects */
+        uint64_t late_max_usec;         /* the latest that a clock was */
+        uint64_t late[HOBBLE_LATE_MAX]; /* how often one was less than 64 us late, then less than 128 us, and
+                                         * so on, twice that each; the last counts the rest, from 16.4 ms */
+        uint64_t attached;              /* processes attached */
+        unsigned descriptors;           /* kept open for subjects */
 };
 
 void hobble_engine_stats(const hobble_engine *engine, struct hobble_stats *ret);
@@ -287,6 +291,9 @@ int hobble_subject_status(const hobble_subject *subject, struct hobble_subject_s
 /* The path in the hierarchy of the cgroup that it is hobbled in. -ENOENT: there is none yet;
  * -ENAMETOOLONG. */
 int hobble_subject_path(const hobble_subject *subject, char *buf, size_t size);
+
+/* A process that is in it now, whichever. -ENOENT: there is none. */
+int hobble_subject_member(const hobble_subject *subject, pid_t *ret);
 
 /* -- Processes --------------------------------------------------------------------------------- */
 

@@ -35,9 +35,9 @@ bool name_is_valid(const char *s)
         return n > 0 && n <= 64 && !s[n] && s[0] != '.' && s[0] != '-';
 }
 
-/* How many bytes the UTF-8 character at s takes, and which it is; 0 where it is none. */
-static size_t character_length(const unsigned char *s, size_t size, uint32_t *ret)
+size_t utf8_length(const char *text, size_t size, uint32_t *ret)
 {
+        const unsigned char *s = (const unsigned char *) text;
         uint32_t c;
         size_t n;
 
@@ -71,10 +71,10 @@ static bool is_control(uint32_t c)
 }
 
 /* How many bytes the character at s takes; 0 where it is none, or one that does not print. */
-static size_t printable_length(const unsigned char *s, size_t size)
+static size_t printable_length(const char *s, size_t size)
 {
         uint32_t c;
-        size_t n = character_length(s, size, &c);
+        size_t n = utf8_length(s, size, &c);
 
         /* Also the marks that reorder text on a terminal. */
         if (n == 0 || is_control(c) || c == '\\' || c == 0x61c || (c >= 0x200e && c <= 0x200f) ||
@@ -88,7 +88,7 @@ bool line_is_text(const char *s, size_t size)
 {
         for (size_t i = 0; i < size;) {
                 uint32_t c;
-                size_t n = character_length((const unsigned char *) s + i, size - i, &c);
+                size_t n = utf8_length(s + i, size - i, &c);
 
                 if (n == 0 || (is_control(c) && c != '\t'))
                         return false;
@@ -102,7 +102,7 @@ char *escape_text(const char *s, size_t size, char *buf, size_t buf_size)
         size_t used = 0, safe = 0; /* safe: up to where "..." still fits behind */
 
         for (size_t i = 0; i < size;) {
-                size_t n = printable_length((const unsigned char *) s + i, size - i);
+                size_t n = printable_length(s + i, size - i);
                 size_t want = n ? n : 4;
 
                 if (used + want + 1 > buf_size) {

@@ -15,6 +15,10 @@ int parse_u64(const char *s, uint64_t *ret);
  * dash. */
 bool name_is_valid(const char *s);
 
+/* How many of the size bytes at s, at least one, the UTF-8 character there takes, and which it is; 0 where it
+ * is none. */
+size_t utf8_length(const char *s, size_t size, uint32_t *ret);
+
 /* Whether the size bytes at s are UTF-8 text on one line: no control characters but tabs. */
 bool line_is_text(const char *s, size_t size);
 

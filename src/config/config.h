@@ -121,3 +121,8 @@ int config_for_each(const struct config *c,
                     int (*fn)(const struct config_tarpit *tarpit, const char *section, const char *key,
                               const char *value, const struct config_place *place, void *userdata),
                     void *userdata);
+
+/* Call fn for each key of [Tarpit] and [Limits] that has one value: what can be set by hand. wants: what it
+ * takes, as "this takes …", or "". fn returns 0 to go on, else the walk ends with that value. */
+int config_each_setting(int (*fn)(const char *section, const char *key, const char *wants, void *userdata),
+                        void *userdata);

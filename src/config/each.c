@@ -5,6 +5,8 @@
 #include "config.h"
 #include "keys.h"
 
+#include <string.h>
+
 typedef int (*each_fn)(const struct config_tarpit *tarpit, const char *section, const char *key,
                        const char *value, const struct config_place *place, void *userdata);
 
@@ -50,5 +52,20 @@ int config_for_each(const struct config *c, each_fn fn, void *userdata)
         r = each_key(KEY_GLOBAL, c, c->places, NULL, fn, userdata);
         for (size_t i = 0; i < c->n_tarpits && r == 0; i++)
                 r = each_key(KEY_TARPIT, &c->tarpits[i], c->tarpits[i].places, &c->tarpits[i], fn, userdata);
+        return r;
+}
+
+int config_each_setting(int (*fn)(const char *section, const char *key, const char *wants, void *userdata),
+                        void *userdata)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < keys_n && r == 0; i++) {
+                const struct key *key = keys + i;
+
+                if (key->scope == KEY_TARPIT && key->kind->format &&
+                    (strcmp(key->section, "Tarpit") == 0 || strcmp(key->section, "Limits") == 0))
+                        r = fn(key->section, key->name, key->wants ?: "", userdata);
+        }
         return r;
 }

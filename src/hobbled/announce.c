@@ -12,35 +12,69 @@
 
 #define CGROUP_PATH_MAX 4096
 
-/* How each kind is said; one without a row is not: a part (PART) is told of when it is a subject itself. tree
+static struct {
+        bus_news_handler fn;
+        void *userdata;
+} listener;
+
+void announce_set_listener(bus_news_handler fn, void *userdata)
+{
+        listener.fn = fn;
+        listener.userdata = userdata;
+}
+
+/* The topic fills what is left out, as it does where it says something. */
+static void tell(const struct announcement *a, const char *kind, const struct message_fields *fields,
+                 const char *text)
+{
+        const struct bus_news news = {
+                .kind = kind,
+                .tarpit = fields->tarpit ? fields->tarpit
+                          : a->topic     ? a->topic->tarpit
+                                         : NULL,
+                .subject = fields->subject,
+                .pid = fields->pid,
+                .source = fields->source ? fields->source
+                          : a->topic     ? a->topic->source
+                                         : NULL,
+                .text = text,
+        };
+
+        if (listener.fn)
+                listener.fn(&news, listener.userdata);
+}
+
+/* How each kind is told and said; one without
+ * a row is neither: a part (PART) is told of when it is a subject itself. tree
  * is what follows "process 4711 (name)", place what follows the topic's name; of both, a NULL says what the
  * event's own text says, or nothing where it has none. */
 struct announcement_row {
         enum message_level level;
-        const char *id, *tree, *place;
+        const char *kind, *id, *tree, *place;
 };
 
 static const struct announcement_row rows[HOBBLE_EVENT_KIND_MAX] = {
-        [HOBBLE_EVENT_ADMITTED] = { MESSAGE_INFO, MESSAGE_ID_HOBBLED, "hobbled", "hobbled in place" },
-        [HOBBLE_EVENT_RELEASED] = { MESSAGE_INFO, MESSAGE_ID_RELEASED, "released", "released" },
-        [HOBBLE_EVENT_GONE] = { MESSAGE_INFO, MESSAGE_ID_ENDED, "ended", "is gone" },
-        [HOBBLE_EVENT_HELD] = { MESSAGE_NOTICE, MESSAGE_ID_HELD,
+        [HOBBLE_EVENT_ADMITTED] = { MESSAGE_INFO, "hobbled", MESSAGE_ID_HOBBLED, "hobbled",
+                                    "hobbled in place" },
+        [HOBBLE_EVENT_RELEASED] = { MESSAGE_INFO, "released", MESSAGE_ID_RELEASED, "released", "released" },
+        [HOBBLE_EVENT_GONE] = { MESSAGE_INFO, "ended", MESSAGE_ID_ENDED, "ended", "is gone" },
+        [HOBBLE_EVENT_HELD] = { MESSAGE_NOTICE, "held", MESSAGE_ID_HELD,
                                 "frozen by someone else; left alone until they thaw it",
                                 "is frozen by someone else; left alone until they thaw it" },
-        [HOBBLE_EVENT_UNHELD] = { MESSAGE_NOTICE, MESSAGE_ID_UNHELD,
+        [HOBBLE_EVENT_UNHELD] = { MESSAGE_NOTICE, "unheld", MESSAGE_ID_UNHELD,
                                   "thawed by whoever froze it; hobbling goes on",
                                   "was thawed; hobbling goes on" },
-        [HOBBLE_EVENT_STRAYED] = { MESSAGE_WARNING, MESSAGE_ID_STRAY, NULL, NULL },
-        [HOBBLE_EVENT_OUTRANKED] = { MESSAGE_WARNING, MESSAGE_ID_OUTRANKED, NULL, NULL },
-        [HOBBLE_EVENT_GUARD_READY] = { MESSAGE_NOTICE, MESSAGE_ID_GUARD_BACK, NULL,
+        [HOBBLE_EVENT_STRAYED] = { MESSAGE_WARNING, "strayed", MESSAGE_ID_STRAY, NULL, NULL },
+        [HOBBLE_EVENT_OUTRANKED] = { MESSAGE_WARNING, "outranked", MESSAGE_ID_OUTRANKED, NULL, NULL },
+        [HOBBLE_EVENT_GUARD_READY] = { MESSAGE_NOTICE, "guard-back", MESSAGE_ID_GUARD_BACK, NULL,
                                        "a guard watches again; hobbling goes on" },
-        [HOBBLE_EVENT_GUARD_LOST] = { MESSAGE_WARNING, MESSAGE_ID_GUARD_LOST, NULL,
+        [HOBBLE_EVENT_GUARD_LOST] = { MESSAGE_WARNING, "guard-lost", MESSAGE_ID_GUARD_LOST, NULL,
                                       "the guard has ended: everything is thawed until another one watches" },
-        [HOBBLE_EVENT_FENCED] = { MESSAGE_WARNING, MESSAGE_ID_RESCUED, NULL, NULL },
-        [HOBBLE_EVENT_RETIRED] = { MESSAGE_NOTICE, MESSAGE_ID_RESCUED, NULL,
+        [HOBBLE_EVENT_FENCED] = { MESSAGE_WARNING, "rescued", MESSAGE_ID_RESCUED, NULL, NULL },
+        [HOBBLE_EVENT_RETIRED] = { MESSAGE_NOTICE, "rescued", MESSAGE_ID_RESCUED, NULL,
                                    "everything was rescued by an administrator (hobblectl rescue --all): "
                                    "ending" },
-        [HOBBLE_EVENT_DEGRADED] = { MESSAGE_WARNING, MESSAGE_ID_DEGRADED, NULL, NULL },
+        [HOBBLE_EVENT_DEGRADED] = { MESSAGE_WARNING, "degraded", MESSAGE_ID_DEGRADED, NULL, NULL },
 };
 
 static bool real_user(pid_t pid, uid_t *ret)
@@ -93,30 +127,47 @@ static void announce_tree(const struct announcement *a, const struct hobble_even
                           const struct announcement_row *row, const struct message_fields *fields)
 {
         const char *text = row->tree ? row->tree : event->text;
-        char label[SUBJECT_LABEL_MAX];
+        char label[SUBJECT_LABEL_MAX], said[1024];
 
         if (event->kind == HOBBLE_EVENT_GONE)
                 snprintf(label, sizeof(label), "process %d", (int) fields->pid);
         else
                 subject_label_process(fields->pid, label);
 
+        if (!text)
+                return;
         if (event->kind == HOBBLE_EVENT_ADMITTED || event->kind == HOBBLE_EVENT_RELEASED)
-                topic_event(a->topic, row->level, fields, "%s: %s, %u process%s", label, text,
-                            event->processes, event->processes == 1 ? "" : "es");
-        else if (text)
-                topic_event(a->topic, row->level, fields, "%s: %s", label, text);
+                snprintf(said, sizeof(said), "%s: %s, %u process%s", label, text, event->processes,
+                         event->processes == 1 ? "" : "es");
+        else
+                snprintf(said, sizeof(said), "%s: %s", label, text);
+        tell(a, row->kind, fields, said);
+        topic_event(a->topic, row->level, fields, "%s", said);
 }
 
 /* Of the engine: rare, and never to be left out. */
-static void announce_engine(const struct hobble_event *event, const struct announcement_row *row,
-                            const struct message_fields *fields, const char *text)
+static void announce_engine(const struct announcement *a, const struct hobble_event *event,
+                            const struct announcement_row *row, const struct message_fields *fields,
+                            const char *text)
 {
+        char said[1024];
+
         if (event->kind == HOBBLE_EVENT_FENCED)
-                message_event(row->level, fields, "%s: hobbling it again", text);
+                snprintf(said, sizeof(said), "%s: hobbling it again", text);
         else if (event->error)
-                message_event(row->level, fields, "%s (%s)", text, strerror(-event->error));
+                snprintf(said, sizeof(said), "%s (%s)", text, strerror(-event->error));
         else
-                message_event(row->level, fields, "%s", text);
+                snprintf(said, sizeof(said), "%s", text);
+        tell(a, row->kind, fields, said);
+        message_event(row->level, fields, "%s", said);
+}
+
+/* A cgroup that is hobbled in place: the topic's name says which. */
+static void announce_place(const struct announcement *a, const struct announcement_row *row,
+                           const struct message_fields *fields, const char *text)
+{
+        tell(a, row->kind, fields, text);
+        topic_event(a->topic, row->level, fields, "%s", text);
 }
 
 void announce_event(const struct announcement *a, const struct hobble_event *event)
@@ -139,9 +190,9 @@ void announce_event(const struct announcement *a, const struct hobble_event *eve
         if (event->subject && !a->directory)
                 announce_tree(a, event, row, &fields);
         else if (event->subject && text)
-                topic_event(a->topic, row->level, &fields, "%s", text);
+                announce_place(a, row, &fields, text);
         else if (text)
-                announce_engine(event, row, &fields, text);
+                announce_engine(a, event, row, &fields, text);
 }
 
 void announce_refused(const struct announcement *a, const struct refusal *refusal)
@@ -154,25 +205,29 @@ void announce_refused(const struct announcement *a, const struct refusal *refusa
                 .pid = refusal->pid,
                 .error = refusal->error,
         };
-        const char *text = refusal->text;
-        char label[SUBJECT_LABEL_MAX], unit[SUBJECT_UNIT_MAX], span[64];
+        const char *text = refusal->text, *kind = refusal->error == -EPERM ? "refused" : "failed";
+        char label[SUBJECT_LABEL_MAX], unit[SUBJECT_UNIT_MAX], span[64], said[1024];
 
         if (!text)
                 text = refusal->error == -EBUSY ? "is hobbled by another instance"
                                                 : strerror(-refusal->error);
         if (a->directory) {
-                topic_problem_event(a->topic, MESSAGE_WARNING, &fields, "cannot be hobbled: %s", text);
+                snprintf(said, sizeof(said), "cannot be hobbled: %s", text);
+                tell(a, kind, &fields, said);
+                topic_problem_event(a->topic, MESSAGE_WARNING, &fields, "%s", said);
                 return;
         }
         look_up(&fields, unit, sizeof(unit));
         subject_label_process(refusal->pid, label);
         if (refusal->retry_usec == USEC_INFINITY)
-                topic_event(a->topic, refusal->found ? MESSAGE_DEBUG : MESSAGE_WARNING, &fields,
-                            "%s: not hobbled: %s", label, text);
+                snprintf(said, sizeof(said), "%s: not hobbled: %s", label, text);
         else
-                topic_event(a->topic, MESSAGE_WARNING, &fields,
-                            "%s: not hobbled for now: %s; trying again every %s", label, text,
-                            timespan_format(refusal->retry_usec, span, sizeof(span)));
+                snprintf(said, sizeof(said), "%s: not hobbled for now: %s; trying again every %s", label,
+                         text, timespan_format(refusal->retry_usec, span, sizeof(span)));
+        tell(a, kind, &fields, said);
+        topic_event(a->topic,
+                    refusal->found && refusal->retry_usec == USEC_INFINITY ? MESSAGE_DEBUG : MESSAGE_WARNING,
+                    &fields, "%s", said);
 }
 
 void announce_config(enum message_level level, const char *file, unsigned line, const char *text)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bus-news.h"
 #include "hobble.h"
 #include "message.h"
 
@@ -34,6 +35,10 @@ struct refusal {
 
 /* Say that something is not hobbled. */
 void announce_refused(const struct announcement *a, const struct refusal *refusal);
+
+/* Call fn for each event and refusal, also for what is not said because much was said before or because it is
+ * not important enough. NULL: not any more. */
+void announce_set_listener(bus_news_handler fn, void *userdata);
 
 /* Say what is wrong in the configuration. line 0: the whole file. text is a clause, already escaped. */
 void announce_config(enum message_level level, const char *file, unsigned line, const char *text);

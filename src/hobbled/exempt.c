@@ -215,7 +215,7 @@ static const char *exempt_cgroup_unit(struct exempt *x, const struct config_exem
 }
 
 const char *exempt_cgroup_reason(struct exempt *x, const struct config_exemptions *global,
-                                 const struct config_exemptions *tarpit, int dir_fd)
+                                 const struct config_exemptions *tarpit, int dir_fd, bool force)
 {
         char link[32], where[PATH_MAX];
         const char *path, *reason = NULL;
@@ -230,8 +230,9 @@ const char *exempt_cgroup_reason(struct exempt *x, const struct config_exemption
         /* Without systemd, units are names like any others. */
         if (access("/run/systemd/system", F_OK) >= 0)
                 reason = exempt_builtin_cgroup(path, x->text, sizeof(x->text));
-        if (!reason)
-                reason = exempt_cgroup_unit(x, global, path);
+        if (reason || force)
+                return reason;
+        reason = exempt_cgroup_unit(x, global, path);
         if (!reason)
                 reason = exempt_cgroup_unit(x, tarpit, path);
         return reason ? reason : exempt_omitted(x, path);

@@ -15,11 +15,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 #define EXIT_USAGE 2
 
 /* Of hobble-pit.service. */
 #define GUARD_SOCKET "/run/hobble-pit/socket"
+
+/* Of hobbled.service. */
+#define BUS_SOCKET "/run/hobbled/private"
 
 #define PPM 1000000ULL
 
@@ -100,7 +104,15 @@ static int set_service(struct settings *settings, _unused_ const char *value)
         settings->manager.configured = true;
         if (!settings->manager.guard_socket)
                 settings->manager.guard_socket = GUARD_SOCKET;
+        if (!settings->manager.bus_socket)
+                settings->manager.bus_socket = BUS_SOCKET;
         return 0;
+}
+
+static int set_bus_socket(struct settings *settings, const char *value)
+{
+        settings->manager.bus_socket = value;
+        return *value == '/' && strlen(value) < sizeof(((struct sockaddr_un *) NULL)->sun_path) ? 0 : -EINVAL;
 }
 
 static int set_guard_socket(struct settings *settings, const char *value)
@@ -145,6 +157,8 @@ static const struct option_row option_rows[] = {
         { "service", NULL, "be the host's service: read /etc/hobbled and the like", NULL, set_service },
         { "guard-socket", "PATH", "hobble in the pit of a service, which guards it", "an absolute path",
           set_guard_socket },
+        { "bus-socket", "PATH", "offer org.hobbled1 at a socket there", "an absolute path of up to 107 bytes",
+          set_bus_socket },
         { "log-level", "LEVEL", "error, warning, notice, info or debug (info)",
           "error, warning, notice, info or debug", set_log_level },
         { "help", NULL, "show this and exit", NULL, show_help },
@@ -282,7 +296,7 @@ static int on_terminate(sd_event_source *source, _unused_ const struct signalfd_
 static int on_hangup(_unused_ sd_event_source *source, _unused_ const struct signalfd_siginfo *info,
                      void *userdata)
 {
-        manager_reload(*(struct manager **) userdata);
+        (void) manager_reload(*(struct manager **) userdata);
         return 0;
 }
 

@@ -5,13 +5,16 @@
  * share. */
 
 #include "announce.h"
+#include "bus.h"
 #include "census.h"
 #include "config.h"
 #include "exempt.h"
 #include "manager.h"
 #include "message.h"
+#include "requests.h"
 #include "roster.h"
 #include "status.h"
+#include "subjects.h"
 #include "tarpit.h"
 #include "units.h"
 
@@ -24,7 +27,7 @@ struct part {
 
 struct manager {
         sd_event *event;
-        sd_bus *bus; /* NULL: there is none */
+        struct bus *bus;
         hobble_engine *engine;
         struct manager_options options;
         struct config *config; /* NULL: none is read */
@@ -36,6 +39,8 @@ struct manager {
         struct tarpit **tarpits; /* the severest first */
         size_t n_tarpits;
         struct roster *roster;
+        struct subjects subjects; /* that are hobbled */
+        struct requests *requests;
         struct part *parts;
         size_t n_parts;
         char **texts; /* of sources */
@@ -49,6 +54,9 @@ struct manager {
         bool in_doubt; /* somebody may have been taken for exempt who is not */
         bool changed;  /* a round is due */
         bool resolving;
+        uint64_t since_usec; /* CLOCK_REALTIME of the start */
+        unsigned swept;      /* number of the request that was looked at last whether it still makes sense */
+        char reason[512];    /* of manager_exempt_reason() */
 };
 
 /* -- manager-round.c --------------------------------------------------------------------------- */
@@ -60,11 +68,44 @@ void manager_done_rounds(struct manager *m);
 /* Another round is due. userdata is the manager. */
 void manager_changed(void *userdata);
 
+/* What names the tree of the subject, or NULL. */
+const char *manager_tree_source(const struct manager *m, const hobble_subject *subject);
+
 /* What happened to a tree. */
 void manager_on_tree_event(struct manager *m, struct tarpit *t, const struct hobble_event *event);
 
 /* All subjects are void: admit anew. */
 void manager_void(struct manager *m);
+
+/* -- manager-requests.c ------------------------------------------------------------------------ */
+
+/* Both return 0 or a negative errno. */
+int manager_init_requests(struct manager *m);
+void manager_done_requests(struct manager *m);
+
+/* Requests, or the tarpits that there are, have changed: follow them. */
+void manager_settle_requests(struct manager *m);
+
+/* Whether a request keeps the tarpit, although it is not configured. */
+bool manager_is_requested(const struct manager *m, const char *tarpit);
+
+/* Put the processes that requests for the tarpit name. Returns 0 or -ENOMEM. */
+int manager_put_requests(struct manager *m, struct tarpit *t);
+
+/* Forget some of the requests whose process has ended. */
+void manager_sweep_requests(struct manager *m);
+
+/* A process has ended, and nothing of its tree is left. */
+void manager_request_process_ended(struct manager *m, pid_t pid, uint64_t start_time);
+
+/* Why who was let go by hand is not hobbled, or NULL. */
+const char *manager_release_reason(struct manager *m, const struct tarpit *t,
+                                   const struct hobble_process *process, const char *home);
+const char *manager_cgroup_release_reason(struct manager *m, const struct tarpit *t, const char *path);
+
+/* How a source is called in the tarpit: its own text, or that of the request which it follows. NULL: out of
+ * memory. Lives as long as the manager. */
+const char *manager_source_text(struct manager *m, const struct tarpit *t, const struct source *s);
 
 /* -- manager.c --------------------------------------------------------------------------------- */
 
@@ -74,6 +115,15 @@ const char *manager_exempt_reason(struct manager *m, const struct tarpit *t,
 
 /* Try again, after CheckSec=, what cannot be hobbled now. */
 void manager_retry_later(struct manager *m);
+
+/* Make a tarpit, or give the one of that name other settings. */
+void manager_set_tarpit(struct manager *m, const struct tarpit_settings *settings, bool named);
+
+/* A tarpit came, or has another duty. */
+void manager_rank_tarpits(struct manager *m);
+
+/* NULL: there is none of that name. */
+struct tarpit *manager_find_by_name(const struct manager *m, const char *name);
 
 /* The daemon's tarpit of an engine's; NULL: none. */
 struct tarpit *manager_find_tarpit(const struct manager *m, const hobble_tarpit *handle);

@@ -70,40 +70,26 @@ static int put(pid_t pid, uint64_t start_time, void *userdata)
         return roster_put(p->m->roster, pid, start_time, &p->claim);
 }
 
-/* What a source is called, for as long as the manager lives: what it named may outlive it. NULL: out of
- * memory. */
-static const char *keep_text(struct manager *m, const struct source *s)
+static int put_source(struct manager *m, struct tarpit *t, const struct source *s)
 {
-        const char *text = source_text(s);
-        char **grown;
+        struct put p = { m, { .rank = t->rank, .tarpit = t, .source = manager_source_text(m, t, s) } };
 
-        for (size_t i = 0; i < m->n_texts; i++) {
-                if (strcmp(m->texts[i], text) == 0)
-                        return m->texts[i];
-        }
-        grown = reallocarray(m->texts, m->n_texts + 1, sizeof(*grown));
-        if (!grown)
-                return NULL;
-        m->texts = grown;
-        grown[m->n_texts] = strdup(text);
-        return grown[m->n_texts] ? grown[m->n_texts++] : NULL;
+        p.claim.found = source_is_census(s);
+        p.claim.placement = t->placement;
+        if (t->placement == HOBBLE_PLACEMENT_AUTO)
+                p.claim.placement = source_placement(s);
+        return source_for_each(s, put, &p);
 }
 
 static int put_tarpit(struct manager *m, struct tarpit *t)
 {
-        for (size_t i = 0; i < t->n_sources; i++) {
-                struct put p = { m, { .rank = t->rank, .tarpit = t, .source = keep_text(m, t->sources[i]) } };
-                int r;
+        int r = 0;
 
-                p.claim.found = source_is_census(t->sources[i]);
-                p.claim.placement = t->placement;
-                if (t->placement == HOBBLE_PLACEMENT_AUTO)
-                        p.claim.placement = source_placement(t->sources[i]);
-                r = source_for_each(t->sources[i], put, &p);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        for (size_t i = 0; i < t->n_sources && r >= 0; i++)
+                r = put_source(m, t, t->sources[i]);
+        for (size_t i = 0; i < t->n_asked && r >= 0; i++)
+                r = put_source(m, t, t->asked[i].source);
+        return r < 0 ? r : manager_put_requests(m, t);
 }
 
 /* Parts of those trees that are there, in the same tarpit as the tree. */
@@ -136,6 +122,7 @@ static int begin_round(struct manager *m)
 
         m->changed = false;
         m->resolving = true;
+        manager_sweep_requests(m);
         roster_begin(m->roster);
         for (size_t i = 0; i < m->n_tarpits && r >= 0; i++)
                 r = put_tarpit(m, m->tarpits[i]);
@@ -169,6 +156,7 @@ static void forget(struct manager *m, struct roster_entry *entry)
                 manager_changed(m);
         for (size_t i = 0; i < m->n_tarpits; i++)
                 tarpit_process_ended(m->tarpits[i], entry->pid, entry->start_time);
+        manager_request_process_ended(m, entry->pid, entry->start_time);
 }
 
 /* A tree could not be hobbled. Another try makes no sense where it is not permitted. */
@@ -324,6 +312,14 @@ static void on_end(struct manager *m)
         manager_wake(m);
 }
 
+const char *manager_tree_source(const struct manager *m, const hobble_subject *subject)
+{
+        const struct roster_entry *entry;
+
+        entry = roster_find(m->roster, hobble_subject_pid(subject), hobble_subject_start_time(subject));
+        return entry ? entry->claim.source : NULL;
+}
+
 void manager_on_tree_event(struct manager *m, struct tarpit *t, const struct hobble_event *event)
 {
         struct roster_entry *entry;
@@ -397,7 +393,4 @@ void manager_done_rounds(struct manager *m)
         m->work = sd_event_source_disable_unref(m->work);
         m->retry = sd_event_source_disable_unref(m->retry);
         free(m->parts);
-        for (size_t i = 0; i < m->n_texts; i++)
-                free(m->texts[i]);
-        free(m->texts);
 }

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "cgroup-mount.h"
 #include "clock.h"
 #include "macro.h"
 #include "manager-internal.h"
 #include "message-id.h"
 #include "timespan.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <systemd/sd-daemon.h>
 
 #define RT_PRIORITY 90
-
-/* What the bus has to say can wait for everything else. */
-#define PRIORITY_BUS (SD_EVENT_PRIORITY_NORMAL + 10)
 
 struct tarpit *manager_find_tarpit(const struct manager *m, const hobble_tarpit *handle)
 {
@@ -27,7 +26,7 @@ struct tarpit *manager_find_tarpit(const struct manager *m, const hobble_tarpit 
 
 /* -- Tarpits ----------------------------------------------------------------------------------- */
 
-static struct tarpit *find_by_name(const struct manager *m, const char *name)
+struct tarpit *manager_find_by_name(const struct manager *m, const char *name)
 {
         for (size_t i = 0; i < m->n_tarpits; i++) {
                 if (strcmp(m->tarpits[i]->name, name) == 0)
@@ -46,7 +45,7 @@ static int compare_tarpits(const void *a, const void *b)
 }
 
 /* The severest first; those of the same duty have the same rank. */
-static void rank_tarpits(struct manager *m)
+void manager_rank_tarpits(struct manager *m)
 {
         if (m->n_tarpits == 0)
                 return;
@@ -57,16 +56,41 @@ static void rank_tarpits(struct manager *m)
                         m->tarpits[i - 1]->rank + tarpit_is_severer(m->tarpits[i - 1], m->tarpits[i]);
 }
 
+/* The path in the hierarchy of an open cgroup directory. */
+static int path_of(int dir_fd, char *buf, size_t size)
+{
+        char link[32];
+        const char *path;
+        ssize_t n;
+
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", dir_fd);
+        n = readlink(link, buf, size - 1);
+        if (n < 0)
+                return -errno;
+        buf[n] = '\0';
+        path = cgroup_mount_strip(buf);
+        if (!path)
+                return -ENOENT;
+        memmove(buf, path, strlen(path) + 1);
+        return 0;
+}
+
 static const char *refuse_cgroup(hobble_tarpit *tarpit, int dir_fd, void *userdata)
 {
         struct manager *m = userdata;
         const struct tarpit *t = manager_find_tarpit(m, tarpit);
 
-        return exempt_cgroup_reason(m->exempt, m->config ? &m->config->exempt : NULL, t ? t->exempt : NULL,
-                                    dir_fd);
+        char path[PATH_MAX];
+        bool named = t && path_of(dir_fd, path, sizeof(path)) >= 0;
+        bool force = named && requests_match_cgroup(m->requests, REQUEST_HOBBLE, t->name, true, path);
+        const char *reason;
+
+        reason = exempt_cgroup_reason(m->exempt, m->config ? &m->config->exempt : NULL, t ? t->exempt : NULL,
+                                      dir_fd, force);
+        return reason || !named ? reason : manager_cgroup_release_reason(m, t, path);
 }
 
-static void set_tarpit(struct manager *m, const struct tarpit_settings *settings, bool named)
+void manager_set_tarpit(struct manager *m, const struct tarpit_settings *settings, bool named)
 {
         const struct source_host host = {
                 .event = m->event,
@@ -77,10 +101,11 @@ static void set_tarpit(struct manager *m, const struct tarpit_settings *settings
                 .refuse_cgroup = refuse_cgroup,
                 .userdata = m,
         };
-        struct tarpit *t = find_by_name(m, settings->name), **grown;
+        struct tarpit *t = manager_find_by_name(m, settings->name), **grown;
 
         if (t) {
                 tarpit_apply(t, settings);
+                bus_tarpit_changed(m->bus, t);
                 return;
         }
         grown = reallocarray(m->tarpits, m->n_tarpits + 1, sizeof(*grown));
@@ -89,8 +114,10 @@ static void set_tarpit(struct manager *m, const struct tarpit_settings *settings
                 return;
         }
         m->tarpits = grown;
-        if (tarpit_new(&t, &host, settings, named) >= 0)
-                m->tarpits[m->n_tarpits++] = t;
+        if (tarpit_new(&t, &host, settings, named) < 0)
+                return;
+        m->tarpits[m->n_tarpits++] = t;
+        bus_tarpit_new(m->bus, t);
 }
 
 /* Those that are not configured any more, and empty. */
@@ -102,10 +129,12 @@ static void sweep_tarpits(struct manager *m)
         if (m->resolving)
                 return;
         for (size_t i = 0; i < m->n_tarpits; i++) {
-                if (tarpit_is_over(m->tarpits[i]))
-                        tarpit_free(m->tarpits[i]);
-                else
+                if (!tarpit_is_over(m->tarpits[i])) {
                         m->tarpits[n++] = m->tarpits[i];
+                        continue;
+                }
+                bus_tarpit_removed(m->bus, m->tarpits[i]->name);
+                tarpit_free(m->tarpits[i]);
         }
         m->n_tarpits = n;
 }
@@ -130,20 +159,21 @@ static void set_tarpits(struct manager *m)
         const struct config *c = m->config;
 
         if (m->options.n_sources > 0)
-                set_tarpit(m,
-                           &(struct tarpit_settings){
-                                   .name = MANAGER_TARPIT,
-                                   .duty = m->options.duty,
-                                   .check_usec = m->options.check_usec,
-                                   .limits = HOBBLE_LIMITS_NONE,
-                                   .paths = m->options.sources,
-                                   .n_paths = m->options.n_sources,
-                           },
-                           c != NULL);
+                manager_set_tarpit(m,
+                                   &(struct tarpit_settings){
+                                           .name = MANAGER_TARPIT,
+                                           .duty = m->options.duty,
+                                           .check_usec = m->options.check_usec,
+                                           .limits = HOBBLE_LIMITS_NONE,
+                                           .paths = m->options.sources,
+                                           .n_paths = m->options.n_sources,
+                                   },
+                                   c != NULL);
         for (size_t i = 0; c && i < m->n_tarpits; i++) {
                 struct tarpit *t = m->tarpits[i];
 
-                if (!is_command_line(m, t->name) && !is_configured(c, t->name))
+                if (!is_command_line(m, t->name) && !is_configured(c, t->name) &&
+                    !manager_is_requested(m, t->name))
                         tarpit_end(t);
         }
         for (size_t i = 0; c && i < c->n_tarpits; i++) {
@@ -154,9 +184,9 @@ static void set_tarpits(struct manager *m)
                                   "tarpit \"%s\": that is the command line's; give the file another name",
                                   settings.name);
                 else if (!c->tarpits[i].broken)
-                        set_tarpit(m, &settings, true);
+                        manager_set_tarpit(m, &settings, true);
         }
-        rank_tarpits(m);
+        manager_settle_requests(m);
         sweep_tarpits(m);
         manager_changed(m);
 }
@@ -187,12 +217,13 @@ static int load_config(struct manager *m)
         return 0;
 }
 
-static void say_reload(const char *text)
+static void say_reload(struct manager *m, const char *text)
 {
         message_event(MESSAGE_NOTICE, &(struct message_fields){ .id = MESSAGE_ID_RELOAD }, "%s", text);
+        bus_event(m->bus, &(struct bus_news){ .kind = "reload", .text = text });
 }
 
-static void reload_config(struct manager *m)
+static int reload_config(struct manager *m)
 {
         struct config *c = NULL, *old;
         int r;
@@ -200,7 +231,7 @@ static void reload_config(struct manager *m)
         r = config_load(&c, m->options.config_dir);
         if (r < 0) {
                 message(MESSAGE_ERROR, "the configuration cannot be read again: %s", strerror(-r));
-                return;
+                return r;
         }
         say_findings(c);
         m->outdated = c->n_errors > 0;
@@ -208,7 +239,7 @@ static void reload_config(struct manager *m)
                 message(MESSAGE_ERROR, "the configuration has %zu error%s: the one before stays in force",
                         c->n_errors, c->n_errors == 1 ? "" : "s");
                 config_free(c);
-                return;
+                return -EINVAL;
         }
         if (c->rt_priority != m->config->rt_priority)
                 message(MESSAGE_WARNING, "RealTimePriority= comes into force at the next start");
@@ -220,19 +251,23 @@ static void reload_config(struct manager *m)
                 set_tarpits(m);
         config_free(old);
         roster_reconsider(m->roster);
-        say_reload("the configuration is in force as it is now");
+        say_reload(m, "the configuration is in force as it is now");
+        return 0;
 }
 
-void manager_reload(struct manager *m)
+int manager_reload(struct manager *m)
 {
+        int r = 0;
+
         status_reloading();
         if (m->config)
-                reload_config(m);
+                r = reload_config(m);
         else
-                say_reload("reading all sources again");
+                say_reload(m, "reading all sources again");
         for (size_t i = 0; i < m->n_tarpits; i++)
                 tarpit_reread(m->tarpits[i]);
         status_ready(m->status);
+        return r;
 }
 
 /* -- What the engine tells and asks ------------------------------------------------------------- */
@@ -269,6 +304,7 @@ static void on_engine_event(struct manager *m, const struct hobble_event *event)
         if (event->kind == HOBBLE_EVENT_GUARD_READY && !m->began) {
                 m->began = true;
                 set_tarpits(m);
+                bus_begin(m->bus);
                 say_ready(m);
         } else {
                 announce_event(&(struct announcement){ .topic = &m->topic }, event);
@@ -280,15 +316,45 @@ static void on_engine_event(struct manager *m, const struct hobble_event *event)
         status_touch(m->status);
 }
 
+/* Note who is hobbled. */
+static void note_subject(struct manager *m, const struct tarpit *t, const struct hobble_event *event)
+{
+        const struct subjects_item *item = subjects_find_handle(&m->subjects, event->subject);
+        const struct source *s = hobble_subject_userdata(event->subject);
+        const char *text = s ? manager_source_text(m, t, s) : manager_tree_source(m, event->subject);
+
+        switch (event->kind) {
+        case HOBBLE_EVENT_ADMITTED:
+                if (!item)
+                        bus_subject_new(
+                                m->bus,
+                                (unsigned) MAX(subjects_add(&m->subjects, event->subject, t, text), 0));
+                break;
+        case HOBBLE_EVENT_RELEASED:
+        case HOBBLE_EVENT_GONE:
+        case HOBBLE_EVENT_RESCUED:
+        case HOBBLE_EVENT_FAILED:
+                if (item) {
+                        bus_subject_removed(m->bus, item->id);
+                        (void) subjects_remove(&m->subjects, item->id);
+                }
+                break;
+        default:
+                break;
+        }
+}
+
 static void on_event(_unused_ hobble_engine *engine, const struct hobble_event *event, void *userdata)
 {
         struct manager *m = userdata;
         struct tarpit *t = manager_find_tarpit(m, event->tarpit);
 
+        bus_changed(m->bus);
         if (!event->subject || !t) {
                 on_engine_event(m, event);
                 return;
         }
+        note_subject(m, t, event);
         if (hobble_subject_userdata(event->subject))
                 source_event(hobble_subject_userdata(event->subject), event);
         else
@@ -299,15 +365,16 @@ static void on_event(_unused_ hobble_engine *engine, const struct hobble_event *
 const char *manager_exempt_reason(struct manager *m, const struct tarpit *t,
                                   const struct hobble_process *process, const char *home)
 {
+        bool force = t && requests_match(m->requests, REQUEST_HOBBLE, t->name, true, process, home);
         const char *reason;
 
         reason = exempt_reason(m->exempt, m->config ? &m->config->exempt : NULL, t ? t->exempt : NULL,
-                               process, home, false);
+                               process, home, force);
         if (exempt_take_doubt(m->exempt)) {
                 m->in_doubt = true;
                 manager_retry_later(m);
         }
-        return reason;
+        return reason ? reason : manager_release_reason(m, t, process, home);
 }
 
 static const char *filter(hobble_tarpit *tarpit, const struct hobble_process *process, const char *home,
@@ -371,16 +438,30 @@ static int init_summary(struct manager *m)
         return r;
 }
 
-/* Where there is no system bus, units are known by the names of their cgroups. */
-static void open_bus(struct manager *m)
+static void on_news(const struct bus_news *news, void *userdata)
 {
-        if (!m->options.configured || sd_booted() <= 0)
-                return;
-        if (sd_bus_open_system_with_description(&m->bus, "hobbled") < 0)
-                return;
-        (void) sd_bus_set_exit_on_disconnect(m->bus, false);
-        if (sd_bus_attach_event(m->bus, m->event, PRIORITY_BUS) < 0)
-                m->bus = sd_bus_close_unref(m->bus);
+        struct manager *m = userdata;
+
+        bus_event(m->bus, news);
+}
+
+/* Where there is no system bus, units are known by the names of their cgroups. */
+static int open_bus(struct manager *m)
+{
+        const struct bus_options options = {
+                .system = m->options.configured && sd_booted() > 0,
+                .nameless = m->options.config_dir != NULL,
+                .socket_path = m->options.bus_socket,
+                .units = m->units,
+        };
+        int r;
+
+        r = bus_new(&m->bus, m->event, m, &options);
+        if (r < 0)
+                message(MESSAGE_ERROR, "cannot start: %s", strerror(-r));
+        else
+                announce_set_listener(on_news, m);
+        return r;
 }
 
 /* Why an engine could not be started, for people. */
@@ -434,18 +515,21 @@ static int init(struct manager *m)
         if (r >= 0)
                 r = manager_init_rounds(m);
         if (r >= 0)
+                r = manager_init_requests(m);
+        if (r >= 0)
                 r = exempt_new(&m->exempt);
         if (r >= 0)
                 r = census_new(&m->census, m->event);
-        if (r >= 0) {
-                open_bus(m);
-                r = units_new(&m->units, m->bus);
-        }
+        if (r >= 0)
+                r = units_new(&m->units, NULL);
         if (r >= 0)
                 r = status_new(&m->status, m->event, status_text, m);
-        if (r < 0)
+        if (r < 0) {
                 message(MESSAGE_ERROR, "cannot start: %s", strerror(-r));
-        return r < 0 ? r : start_engine(m);
+                return r;
+        }
+        r = start_engine(m);
+        return r < 0 ? r : open_bus(m);
 }
 
 int manager_new(struct manager **ret, sd_event *event, const struct manager_options *options)
@@ -457,6 +541,7 @@ int manager_new(struct manager **ret, sd_event *event, const struct manager_opti
                 return -ENOMEM;
         m->event = sd_event_ref(event);
         m->options = *options;
+        m->since_usec = clock_usec(CLOCK_REALTIME);
         r = init(m);
         if (r < 0) {
                 manager_free(m);
@@ -473,6 +558,8 @@ struct manager *manager_free(struct manager *m)
                 return NULL;
         if (m->engine)
                 status_stopping();
+        announce_set_listener(NULL, NULL);
+        m->bus = bus_free(m->bus);
         for (size_t i = 0; i < m->n_tarpits; i++)
                 tarpit_free(m->tarpits[i]);
         free(m->tarpits);
@@ -480,10 +567,10 @@ struct manager *manager_free(struct manager *m)
         m->engine = hobble_engine_free(m->engine);
         m->status = status_free(m->status);
         manager_done_rounds(m);
+        manager_done_requests(m);
         m->exempt = exempt_free(m->exempt);
         m->census = census_free(m->census);
         m->units = units_free(m->units);
-        m->bus = sd_bus_flush_close_unref(m->bus);
         m->config = config_free(m->config);
         topics_set_handler(NULL, NULL);
         topic_done(&m->topic);

@@ -18,6 +18,7 @@ struct manager;
 
 struct manager_options {
         const char *instance;     /* NULL: the process id */
+        const char *bus_socket;   /* where org.hobbled1 is offered, besides the system bus; NULL: nowhere */
         const char *guard_socket; /* NULL: the engine starts a guard of its own */
 
         bool configured;        /* read the configuration */
@@ -36,5 +37,6 @@ int manager_new(struct manager **ret, sd_event *event, const struct manager_opti
 /* Release everything. NULL is fine. Returns NULL. */
 struct manager *manager_free(struct manager *m);
 
-/* Read the configuration again, and look at all sources. A configuration with errors changes nothing. */
-void manager_reload(struct manager *m);
+/* Read the configuration again, and look at all sources. A configuration with errors changes nothing. Returns
+ * 0, -EINVAL where it has errors, or another negative errno; messages tell more. */
+int manager_reload(struct manager *m);

@@ -108,6 +108,13 @@ enum hobble_placement source_placement(const struct source *s)
         return s->ops->placement ? s->ops->placement(s) : HOBBLE_PLACEMENT_AUTO;
 }
 
+const struct source *source_top(const struct source *s)
+{
+        while (s->parent)
+                s = s->parent;
+        return s;
+}
+
 void source_reread(struct source *s)
 {
         if (s->ops->reread && !s->ending)

@@ -72,6 +72,9 @@ bool source_is_census(const struct source *s);
 /* Where the trees that it names want to be placed, where the tarpit leaves it open. */
 enum hobble_placement source_placement(const struct source *s);
 
+/* The one that was made with source_new(), of which it is a part. */
+const struct source *source_top(const struct source *s);
+
 /* Look again, changed or not. */
 void source_reread(struct source *s);
 

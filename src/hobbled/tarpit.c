@@ -19,6 +19,7 @@ struct tarpit_settings tarpit_settings_of(const struct config_tarpit *config)
 {
         return (struct tarpit_settings){
                 .name = config->name,
+                .description = config->description,
                 .duty = config->duty,
                 .placement = config->placement,
                 .check_usec = config->check_usec,
@@ -150,10 +151,50 @@ void tarpit_sweep(struct tarpit *t)
         t->n_ending = n;
 }
 
+int tarpit_ask(struct tarpit *t, unsigned request, enum source_kind kind, const char *value)
+{
+        struct tarpit_asked *grown;
+        int r;
+
+        for (size_t i = 0; i < t->n_asked; i++) {
+                if (t->asked[i].request == request)
+                        return 0;
+        }
+        grown = reallocarray(t->asked, t->n_asked + 1, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        t->asked = grown;
+        r = source_new(&grown[t->n_asked].source, &t->host, kind, value);
+        if (r < 0)
+                return r;
+        grown[t->n_asked++].request = request;
+        return 0;
+}
+
+int tarpit_unask(struct tarpit *t, unsigned request)
+{
+        for (size_t i = 0; i < t->n_asked; i++) {
+                struct source *s = t->asked[i].source;
+
+                if (t->asked[i].request != request)
+                        continue;
+                if (grow(&t->ending, t->n_ending + 1) < 0)
+                        return -ENOMEM;
+                t->asked[i] = t->asked[--t->n_asked];
+                source_end(s);
+                t->ending[t->n_ending++] = s;
+                tarpit_sweep(t);
+                return 0;
+        }
+        return 0;
+}
+
 static void for_each_source(struct tarpit *t, void (*fn)(struct source *s))
 {
         for (size_t i = 0; i < t->n_sources; i++)
                 fn(t->sources[i]);
+        for (size_t i = 0; i < t->n_asked; i++)
+                fn(t->asked[i].source);
 }
 
 void tarpit_reread(struct tarpit *t)
@@ -173,6 +214,8 @@ void tarpit_process_ended(struct tarpit *t, pid_t pid, uint64_t start_time)
 {
         for (size_t i = 0; i < t->n_sources; i++)
                 source_process_ended(t->sources[i], pid, start_time);
+        for (size_t i = 0; i < t->n_asked; i++)
+                source_process_ended(t->asked[i].source, pid, start_time);
 }
 
 /* -- Settings ---------------------------------------------------------------------------------- */
@@ -195,18 +238,38 @@ static void set_limits(struct tarpit *t, const struct hobble_limits *limits)
                           missing);
 }
 
-static void set_duty(struct tarpit *t, const struct hobble_duty *duty)
+static void set_duty(struct tarpit *t, const struct hobble_duty *duty, bool pause)
 {
+        struct hobble_duty wanted = *duty;
         int r;
 
         if (t->duty.frozen_usec == duty->frozen_usec && t->duty.thawed_usec == duty->thawed_usec &&
-            t->duty.freeze_idle == duty->freeze_idle)
+            t->duty.freeze_idle == duty->freeze_idle && t->paused == pause)
                 return;
-        r = hobble_tarpit_set_duty(t->host.tarpit, duty);
-        if (r < 0)
+        if (pause)
+                wanted.frozen_usec = 0;
+        r = hobble_tarpit_set_duty(t->host.tarpit, &wanted);
+        if (r < 0) {
                 topic_say(&t->topic, MESSAGE_ERROR, "the duty cycle cannot be changed: %s", strerror(-r));
-        else
-                t->duty = *duty;
+                return;
+        }
+        t->duty = *duty;
+        t->paused = pause;
+}
+
+void tarpit_pause(struct tarpit *t, bool pause)
+{
+        set_duty(t, &t->duty, pause);
+}
+
+static void set_description(struct tarpit *t, const char *description)
+{
+        char *copy = strdup(description ?: "");
+
+        if (!copy)
+                return;
+        free(t->description);
+        t->description = copy;
 }
 
 void tarpit_apply(struct tarpit *t, const struct tarpit_settings *settings)
@@ -215,7 +278,8 @@ void tarpit_apply(struct tarpit *t, const struct tarpit_settings *settings)
         t->placement = settings->placement;
         t->exempt = settings->exempt;
         t->host.check_usec = settings->check_usec;
-        set_duty(t, &settings->duty);
+        set_description(t, settings->description);
+        set_duty(t, &settings->duty, t->paused);
         set_limits(t, &settings->limits);
         if (set_sources(t, settings) < 0)
                 topic_say(&t->topic, MESSAGE_ERROR, "its sources cannot be followed: out of memory");
@@ -224,6 +288,7 @@ void tarpit_apply(struct tarpit *t, const struct tarpit_settings *settings)
 void tarpit_end(struct tarpit *t)
 {
         const struct tarpit_settings none = {
+                .description = t->description,
                 .duty = t->duty,
                 .placement = t->placement,
                 .check_usec = t->host.check_usec,
@@ -231,6 +296,8 @@ void tarpit_end(struct tarpit *t)
         };
 
         tarpit_apply(t, &none);
+        while (t->n_asked > 0 && tarpit_unask(t, t->asked[0].request) >= 0)
+                ;
         t->configured = false;
 }
 
@@ -292,9 +359,13 @@ struct tarpit *tarpit_free(struct tarpit *t)
         t->host.tarpit = hobble_tarpit_free(t->host.tarpit);
         for (size_t i = 0; i < t->n_sources; i++)
                 source_free(t->sources[i]);
+        for (size_t i = 0; i < t->n_asked; i++)
+                source_free(t->asked[i].source);
         for (size_t i = 0; i < t->n_ending; i++)
                 source_free(t->ending[i]);
         free(t->sources);
+        free(t->asked);
+        free(t->description);
         free(t->ending);
         topic_done(&t->topic);
         free(t->name);

@@ -15,6 +15,7 @@
 /* What a tarpit is to be. */
 struct tarpit_settings {
         const char *name;
+        const char *description; /* NULL: none */
         struct hobble_duty duty;
         enum hobble_placement placement;
         uint64_t check_usec;
@@ -27,6 +28,12 @@ struct tarpit_settings {
 
 struct tarpit_settings tarpit_settings_of(const struct config_tarpit *config);
 
+/* A source that was asked for by hand. */
+struct tarpit_asked {
+        unsigned request; /* its number */
+        struct source *source;
+};
+
 struct tarpit {
         char *name;
         struct source_host host; /* has the engine's handle */
@@ -37,10 +44,14 @@ struct tarpit {
         const struct config_exemptions *exempt;
         struct source **sources;
         size_t n_sources;
-        struct source **ending; /* no longer configured, and still releasing a cgroup */
+        struct tarpit_asked *asked;
+        size_t n_asked;
+        struct source **ending; /* no longer wanted, and still releasing a cgroup */
         size_t n_ending;
-        unsigned rank;   /* 0: the severest */
-        bool configured; /* else it ends as soon as it is empty */
+        char *description; /* "" where there is none */
+        unsigned rank;     /* 0: the severest */
+        bool configured;   /* else it ends as soon as it is empty */
+        bool paused;       /* nobody is frozen */
 };
 
 /* Make it, and begin with its sources. `host` is copied; its tarpit and check_usec do not count. named: say
@@ -51,6 +62,16 @@ int tarpit_new(struct tarpit **ret, const struct source_host *host, const struct
 /* Other settings: what stays configured stays hobbled, and is not thawed for it. What could not be done is
  * said, and the rest is done. */
 void tarpit_apply(struct tarpit *t, const struct tarpit_settings *settings);
+
+/* Nobody is frozen, or the duty cycle goes on; all stay where they are. */
+void tarpit_pause(struct tarpit *t, bool pause);
+
+/* Follow what the request of that number names, too, unless that is done already. Returns 0 or a negative
+ * errno. */
+int tarpit_ask(struct tarpit *t, unsigned request, enum source_kind kind, const char *value);
+
+/* Not any more; numbers of others are fine. Returns 0 or -ENOMEM. */
+int tarpit_unask(struct tarpit *t, unsigned request);
 
 /* It is not configured any more: its sources name nobody. */
 void tarpit_end(struct tarpit *t);

@@ -99,67 +99,6 @@ static int units_subscribe(struct units *u)
         return r < 0 ? r : 0;
 }
 
-int units_new(struct units **ret, sd_bus *bus)
-{
-        struct units *u = calloc(1, sizeof(*u));
-        int r = 0;
-
-        if (!u)
-                return -ENOMEM;
-        if (bus) {
-                u->bus = sd_bus_ref(bus);
-                r = units_subscribe(u);
-        }
-        if (r < 0) {
-                units_free(u);
-                return r;
-        }
-        *ret = u;
-        return 0;
-}
-
-struct units *units_free(struct units *u)
-{
-        if (!u)
-                return NULL;
-        for (size_t i = 0; i < ELEMENTSOF(u->slots); i++)
-                sd_bus_slot_unref(u->slots[i]);
-        sd_bus_unref(u->bus);
-        free(u);
-        return NULL;
-}
-
-sd_bus *units_bus(const struct units *u)
-{
-        return u->bus;
-}
-
-int units_listen(struct units_listener **ret, struct units *u, const struct units_handler *handler,
-                 void *userdata)
-{
-        struct units_listener *l = calloc(1, sizeof(*l));
-
-        if (!l)
-                return -ENOMEM;
-        *l = (struct units_listener){
-                .units = u, .next = u->listeners, .handler = handler, .userdata = userdata
-        };
-        u->listeners = l;
-        *ret = l;
-        return 0;
-}
-
-struct units_listener *units_listener_free(struct units_listener *l)
-{
-        if (!l)
-                return NULL;
-        l->answer = sd_bus_slot_unref(l->answer);
-        l->handler = NULL;
-        if (!l->units->telling)
-                units_sweep(l->units);
-        return NULL;
-}
-
 /* -- Cgroups ----------------------------------------------------------------------------------- */
 
 static int units_on_cgroup(sd_bus_message *message, void *userdata, _unused_ sd_bus_error *error)
@@ -211,12 +150,17 @@ static int units_on_path(sd_bus_message *message, void *userdata, _unused_ sd_bu
         return 0;
 }
 
+static int units_ask(struct units_listener *l)
+{
+        l->answer = sd_bus_slot_unref(l->answer);
+        return sd_bus_call_method_async(l->units->bus, &l->answer, MANAGER, MANAGER_PATH, MANAGER_INTERFACE,
+                                        "GetUnit", units_on_path, l, "s", l->unit);
+}
+
 int units_ask_cgroup(struct units_listener *l, const char *unit)
 {
         char *copy;
 
-        if (!l->units->bus)
-                return -ENOTCONN;
         if (!unit_interface(unit))
                 return -EINVAL;
         copy = strdup(unit);
@@ -224,9 +168,93 @@ int units_ask_cgroup(struct units_listener *l, const char *unit)
                 return -ENOMEM;
         free(l->unit);
         l->unit = copy;
+        return l->units->bus ? units_ask(l) : -ENOTCONN;
+}
+
+/* -- Life -------------------------------------------------------------------------------------- */
+
+static void units_leave_bus(struct units *u)
+{
+        for (size_t i = 0; i < ELEMENTSOF(u->slots); i++)
+                u->slots[i] = sd_bus_slot_unref(u->slots[i]);
+        for (struct units_listener *l = u->listeners; l; l = l->next)
+                l->answer = sd_bus_slot_unref(l->answer);
+        u->bus = sd_bus_unref(u->bus);
+}
+
+/* What was asked before is asked again: meanwhile a unit may have come, and an answer may be lost. */
+int units_set_bus(struct units *u, sd_bus *bus)
+{
+        int r;
+
+        if (bus == u->bus)
+                return 0;
+        units_leave_bus(u);
+        if (!bus)
+                return 0;
+        u->bus = sd_bus_ref(bus);
+        r = units_subscribe(u);
+        for (struct units_listener *l = u->listeners; r >= 0 && l; l = l->next) {
+                if (l->handler && l->unit)
+                        r = units_ask(l);
+        }
+        return r < 0 ? r : 0;
+}
+
+int units_new(struct units **ret, sd_bus *bus)
+{
+        struct units *u = calloc(1, sizeof(*u));
+        int r;
+
+        if (!u)
+                return -ENOMEM;
+        r = units_set_bus(u, bus);
+        if (r < 0) {
+                units_free(u);
+                return r;
+        }
+        *ret = u;
+        return 0;
+}
+
+struct units *units_free(struct units *u)
+{
+        if (!u)
+                return NULL;
+        units_leave_bus(u);
+        free(u);
+        return NULL;
+}
+
+sd_bus *units_bus(const struct units *u)
+{
+        return u->bus;
+}
+
+int units_listen(struct units_listener **ret, struct units *u, const struct units_handler *handler,
+                 void *userdata)
+{
+        struct units_listener *l = calloc(1, sizeof(*l));
+
+        if (!l)
+                return -ENOMEM;
+        *l = (struct units_listener){
+                .units = u, .next = u->listeners, .handler = handler, .userdata = userdata
+        };
+        u->listeners = l;
+        *ret = l;
+        return 0;
+}
+
+struct units_listener *units_listener_free(struct units_listener *l)
+{
+        if (!l)
+                return NULL;
         l->answer = sd_bus_slot_unref(l->answer);
-        return sd_bus_call_method_async(l->units->bus, &l->answer, MANAGER, MANAGER_PATH, MANAGER_INTERFACE,
-                                        "GetUnit", units_on_path, l, "s", unit);
+        l->handler = NULL;
+        if (!l->units->telling)
+                units_sweep(l->units);
+        return NULL;
 }
 
 /* -- Names ------------------------------------------------------------------------------------- */

@@ -25,6 +25,10 @@ struct units_handler {
 /* bus may be NULL; it is referred to. Returns 0 or a negative errno. */
 int units_new(struct units **ret, sd_bus *bus);
 
+/* Use another connection from now on, and ask anew what was asked; NULL: there is none at this moment.
+ * Returns 0 or a negative errno, after which less is told than could be. */
+int units_set_bus(struct units *u, sd_bus *bus);
+
 /* All listeners have left. NULL is fine. Returns NULL. */
 struct units *units_free(struct units *u);
 
@@ -39,7 +43,7 @@ int units_listen(struct units_listener **ret, struct units *u, const struct unit
 struct units_listener *units_listener_free(struct units_listener *listener);
 
 /* Ask for the cgroup of the unit, which may be called by an alias; an earlier question is forgotten. Returns
- * 0, -ENOTCONN or another negative errno. */
+ * 0, -ENOTCONN (it is asked when there is a connection) or another negative errno. */
 int units_ask_cgroup(struct units_listener *listener, const char *unit);
 
 /* -- Names ------------------------------------------------------------------------------------- */

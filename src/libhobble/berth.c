@@ -130,13 +130,14 @@ static int nest_make(hobble_engine *e, int stand_in_fd, int host_fd, const char 
                 if (r < 0)
                         return r;
                 point("admit.target");
-                if (mkdirat(host_fd, strrchr(path, '/') + 1, 0755) == 0) {
+                r = cgroup_mkdir(host_fd, strrchr(path, '/') + 1);
+                if (r >= 0) {
                         point("admit.nest");
                         *ret_path = TAKE_PTR(path);
                         return 0;
                 }
-                if (errno != EEXIST)
-                        return -errno;
+                if (r != -EEXIST)
+                        return r;
         }
         return -EEXIST;
 }

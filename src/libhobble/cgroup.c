@@ -29,12 +29,20 @@ int cgroup_open(int dir_fd, const char *path)
         return fd < 0 ? -errno : (int) fd;
 }
 
+int cgroup_mkdir(int dir_fd, const char *name)
+{
+        if (mkdirat(dir_fd, name, 0755) < 0)
+                return -errno;
+        /* Whatever the umask is. */
+        (void) fchmodat(dir_fd, name, 0755, 0);
+        return 0;
+}
+
 int cgroup_make(int dir_fd, const char *name)
 {
-        if (mkdirat(dir_fd, name, 0755) < 0 && errno != EEXIST)
-                return -errno;
+        int r = cgroup_mkdir(dir_fd, name);
 
-        return cgroup_open(dir_fd, name);
+        return r < 0 && r != -EEXIST ? r : cgroup_open(dir_fd, name);
 }
 
 int cgroup_remove(int dir_fd, const char *name)

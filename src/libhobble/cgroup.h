@@ -36,7 +36,10 @@ static inline bool cgroup_is_gone(int error)
  */
 int cgroup_open(int dir_fd, const char *path);
 
-/* Make the directory, or take it as it is. Returns a descriptor or a negative errno. */
+/* Make the directory, which everybody may read as any cgroup. Returns 0 or a negative errno. */
+int cgroup_mkdir(int dir_fd, const char *name);
+
+/* Make the directory so, or take it as it is. Returns a descriptor or a negative errno. */
 int cgroup_make(int dir_fd, const char *name);
 
 /* Remove an empty directory. Gone is fine. -EBUSY: it has members or children. */

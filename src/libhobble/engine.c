@@ -459,6 +459,7 @@ _public_ void hobble_engine_stats(const hobble_engine *e, struct hobble_stats *r
                 .descriptors = (unsigned) (e->watch.n + e->fds.recent.count),
         };
 
+        memcpy(sum.late, e->late, sizeof(sum.late));
         for (const struct ilist_link *k = e->tarpits.first; k; k = k->next) {
                 const struct planner_stats *s =
                         planner_stats(CONTAINER_OF(k, const hobble_tarpit, in_engine)->planner);

@@ -64,11 +64,11 @@ struct hobble_engine {
         unsigned cpus;
 
         uint64_t attached;
-        uint64_t late_max_usec;
-        bool fenced;    /* registering anew */
-        bool bereft;    /* the guard's service ended */
-        bool retired;   /* for good */
-        bool outranked; /* told once */
+        uint64_t late_max_usec, late[HOBBLE_LATE_MAX]; /* as in struct hobble_stats */
+        bool fenced;                                   /* registering anew */
+        bool bereft;                                   /* the guard's service ended */
+        bool retired;                                  /* for good */
+        bool outranked;                                /* told once */
 };
 
 /* May we freeze at this moment? Ask before a freeze and after it. */

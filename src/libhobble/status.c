@@ -67,6 +67,26 @@ _public_ int hobble_subject_path(const hobble_subject *s, char *buf, size_t size
         return 0;
 }
 
+static int first_id(pid_t id, void *userdata)
+{
+        *(pid_t *) userdata = id;
+        return 1;
+}
+
+_public_ int hobble_subject_member(const hobble_subject *s, pid_t *ret)
+{
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        if (!s->place.path)
+                return -ENOENT;
+        fd = cgroup_open(s->tarpit->engine->root_fd, s->place.path);
+        if (fd < 0)
+                return fd;
+        r = cgroup_for_each_id(fd, "cgroup.procs", first_id, ret);
+        return r == 0 ? -ENOENT : MIN(r, 0);
+}
+
 _public_ int hobble_engine_subject_of(const hobble_engine *e, pid_t pid, hobble_subject **ret)
 {
         struct pathindex_node *node;

@@ -117,6 +117,16 @@ static void look(hobble_tarpit *t, uint64_t now)
         planner_acted(t->planner, clock_now());
 }
 
+static void note_late(hobble_engine *e, uint64_t usec)
+{
+        unsigned bucket = 0;
+
+        while (bucket < HOBBLE_LATE_MAX - 1 && usec >= UINT64_C(64) << bucket)
+                bucket++;
+        e->late[bucket]++;
+        e->late_max_usec = MAX(e->late_max_usec, usec);
+}
+
 static int on_clock(_unused_ sd_event_source *s, uint64_t usec, void *userdata)
 {
         hobble_tarpit *t = userdata;
@@ -125,7 +135,7 @@ static int on_clock(_unused_ sd_event_source *s, uint64_t usec, void *userdata)
 
         if (!engine_beat(e))
                 return 0;
-        e->late_max_usec = MAX(e->late_max_usec, now - MIN(now, usec));
+        note_late(e, now - MIN(now, usec));
         if (now >= planner_deadline(t->planner))
                 look(t, now);
         /* Fenced while it froze: what it froze is thawed, and the rest is the guard's. */

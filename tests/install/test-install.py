@@ -83,22 +83,27 @@ class Installation:
                 if not p.is_symlink() and p.open("rb").read(4) == b"\x7fELF"]
 
 
-def expected(installation, units, sysusers, catalog):
+def expected(installation, units, sysusers, catalog, *, policy="/usr/share", services="/usr/share"):
     lib = installation.libdir
     return {os.path.join(installation.prefix, name) for name in (
         "sbin/hobbled", "bin/hobblectl", "libexec/hobbled/hobble-guard", "include/hobble.h", f"{lib}/libhobble.so",
         f"{lib}/libhobble.so.0", f"{lib}/libhobble.so.0.1.0", f"{lib}/pkgconfig/libhobble.pc",
-        "share/man/man1/hobblectl.1", "share/man/man5/hobbled.conf.5", "share/man/man5/hobbled.tarpit.5",
+        "share/man/man1/hobblectl.1", "share/man/man1/hobblectl-run.1",
+        "share/man/man5/hobbled.conf.5", "share/man/man5/hobbled.tarpit.5",
+        "share/man/man3/hobble.3", "share/man/man5/org.hobbled1.5",
         "share/man/man8/hobbled.8", "share/man/man8/hobbled.service.8",
         "share/doc/hobbled/examples/example.tarpit",
+        "share/bash-completion/completions/hobblectl", "share/zsh/site-functions/_hobblectl",
     )} | {
         f"{units}/hobbled.service", f"{units}/hobble-pit.service", f"{units}/hobble.slice",
         f"{sysusers}/hobbled.conf", f"{catalog}/hobbled.catalog",
+        f"{policy}/dbus-1/system.d/org.hobbled1.conf", f"{services}/dbus-1/system-services/org.hobbled1.service",
+        "/usr/share/polkit-1/actions/org.hobbled1.policy",
     }
 
 
-def check_list(installation, *directories):
-    wanted, got = expected(installation, *directories), installation.files()
+def check_list(installation, *directories, **others):
+    wanted, got = expected(installation, *directories, **others), installation.files()
     assert wanted == got, f"missing: {sorted(wanted - got)}; not expected: {sorted(got - wanted)}"
 
 
@@ -116,9 +121,10 @@ def an_administrators_files(inst):
 
 
 def a_local_installations_files(inst):
-    """prefix /usr/local, and a directory that an option names: nothing is put outside but there"""
+    """prefix /usr/local, and a directory that an option names: nothing is put outside but there, and what is read nowhere else"""
     local = "/usr/local/lib"
-    check_list(inst["local"], f"{local}/systemd/system", "/elsewhere/sysusers.d", f"{local}/systemd/catalog")
+    check_list(inst["local"], f"{local}/systemd/system", "/elsewhere/sysusers.d", f"{local}/systemd/catalog",
+               policy="/etc", services="/usr/local/share")
 
 
 def no_run_paths(inst):
@@ -135,11 +141,21 @@ def no_run_paths(inst):
 def units_name_what_is_there(inst):
     """each program that a unit names is installed, or the system's"""
     for installation in inst.values():
-        for unit in (p for p in installation.files() if p.endswith(".service")):
+        for unit in (p for p in installation.files() if re.search(r"/system/.*\.service$", p)):
             commands = re.findall(r"^Exec\w+=[-@:+!]*(\S+)", installation.path(unit).read_text(encoding="utf-8"), re.M)
             assert commands, f"{unit} runs nothing"
             for command in commands:
                 assert installation.path(command).exists() or shutil.which(command), f"{unit}: no {command}"
+
+
+def build(installation, source, program):
+    """Compile a program with what pkg-config says; the version that it says."""
+    env = {**os.environ, "PKG_CONFIG_SYSROOT_DIR": str(installation.destdir),
+           "PKG_CONFIG_PATH": str(installation.path(installation.libdir, "pkgconfig")),
+           "PKG_CONFIG_ALLOW_SYSTEM_CFLAGS": "1", "PKG_CONFIG_ALLOW_SYSTEM_LIBS": "1"}
+    flags = shlex.split(run("pkg-config", "--cflags", "--libs", "libhobble", env=env))
+    run(os.environ.get("CC", "cc"), "-Wall", "-Wextra", "-Werror", source, *flags, "-o", program)
+    return run("pkg-config", "--modversion", "libhobble", env=env)
 
 
 def another_program_links(inst):
@@ -147,16 +163,35 @@ def another_program_links(inst):
     for installation in inst.values():
         source, program = installation.destdir / "program.c", installation.destdir / "program"
         source.write_text(PROGRAM, encoding="utf-8")
-        env = {**os.environ, "PKG_CONFIG_SYSROOT_DIR": str(installation.destdir),
-               "PKG_CONFIG_PATH": str(installation.path(installation.libdir, "pkgconfig")),
-               "PKG_CONFIG_ALLOW_SYSTEM_CFLAGS": "1", "PKG_CONFIG_ALLOW_SYSTEM_LIBS": "1"}
-        flags = shlex.split(run("pkg-config", "--cflags", "--libs", "libhobble", env=env))
-        version = run("pkg-config", "--modversion", "libhobble", env=env)
-        run(os.environ.get("CC", "cc"), "-Wall", "-Werror", source, *flags, "-o", program)
+        version = build(installation, source, program)
         libraries = {"LD_LIBRARY_PATH": str(installation.path(installation.libdir))}
         equal(version, run(program, env={**os.environ, **libraries}), "the version of the library that runs")
         used = re.findall(r" U (hobble_\w+)@(\w+)", run("nm", "--dynamic", program))
         equal([("hobble_list", "HOBBLE_0"), ("hobble_version", "HOBBLE_0")], sorted(used), "the symbols it wants")
+
+
+def the_example_hobbles(inst):
+    """the example of hobble(3), built with what pkg-config says, hobbles a tree and lets it go"""
+    if os.geteuid():
+        raise Skip("needs root")
+    if not any(" - cgroup2 " in line for line in open("/proc/self/mountinfo", encoding="utf-8")):
+        raise Skip("no cgroup2 mount")
+    installation = inst["usr"]
+    folder = installation.destdir / "example"
+    folder.mkdir()
+    shutil.copy(installation.path("libexec/hobbled/hobble-guard"), folder)
+    build(installation, ROOT / "man/hobble-example.c", folder / "hobble-example")
+    env = {**os.environ, "LD_LIBRARY_PATH": str(installation.path(installation.libdir))}
+    with subprocess.Popen(["sh", "-c", "while :; do :; done"]) as busy:
+        try:
+            where = Path(f"/proc/{busy.pid}/cgroup")
+            before = where.read_text(encoding="utf-8")
+            said = run(folder / "hobble-example", busy.pid, 2, env=env, timeout=60)
+            assert re.fullmatch(r"hobbled, with all of its processes: 1\n"
+                                r"used [1-9]\d* ms, was frozen for [1-9]\d* ms\nreleased\n", said), f"it says {said!r}"
+            equal(before, where.read_text(encoding="utf-8"), "the cgroup of what was hobbled")
+        finally:
+            busy.kill()
 
 
 def the_guard_is_found(inst):
@@ -184,7 +219,7 @@ def the_guard_is_found(inst):
 
 
 TESTS = [a_distributions_files, an_administrators_files, a_local_installations_files, no_run_paths,
-         units_name_what_is_there, another_program_links, the_guard_is_found]
+         units_name_what_is_there, another_program_links, the_example_hobbles, the_guard_is_found]
 
 
 def check(test, inst):
