@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void complain(const char *format, ...)
@@ -23,6 +24,26 @@ void complain(const char *format, ...)
 char *shown(const char *text, char buf[static SHOWN_MAX])
 {
         return escape_text(text, strlen(text), buf, SHOWN_MAX);
+}
+
+char *shown_sentence(const char *text)
+{
+        size_t n = strlen(text), size = 4 * n + 4, used = 0;
+        char *buf = malloc(size);
+
+        if (!buf)
+                return NULL;
+        for (;;) {
+                size_t part = strcspn(text, "\\\n");
+
+                (void) escape_text(text, part, buf + used, size - used);
+                used += strlen(buf + used);
+                text += part;
+                if (!*text)
+                        return buf;
+                buf[used++] = *text++;
+                buf[used] = '\0';
+        }
 }
 
 int finish_output(void)

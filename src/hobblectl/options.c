@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { OPTION_HELP = 'h' };
-
 int usage_error(const struct verb *verb)
 {
         (void) fprintf(stderr, "Try 'hobblectl %s --help'.\n", verb->name);
@@ -28,6 +26,7 @@ void options_print(const struct option_row *rows)
                                 row->value ? row->value : "");
                 (void) printf("  %-26s %s\n", text, row->help);
         }
+        (void) printf("  %-26s %s\n", "-H, --host=HOST", "Do it on that host, over ssh");
         (void) printf("  %-26s %s\n", "-h, --help", "Show this help");
 }
 
@@ -65,7 +64,11 @@ void options_begin(struct option_reader *reader, const struct verb *verb, int ar
                 if (row->value)
                         reader->letters[used++] = ':';
         }
+        reader->names[n++] =
+                (struct option){ .name = "host", .has_arg = required_argument, .val = OPTION_HOST };
         reader->names[n] = (struct option){ .name = "help", .val = OPTION_HELP };
+        reader->letters[used++] = OPTION_HOST;
+        reader->letters[used++] = ':';
         reader->letters[used] = OPTION_HELP;
 
         opterr = 0;
@@ -116,6 +119,8 @@ int options_next(struct option_reader *reader)
         case ':':
         case '?':
                 return wrong_option(reader, code);
+        case OPTION_HOST: /* which counts only where the rest is right */
+                return options_next(reader);
         case OPTION_HELP:
                 help(reader->verb);
                 reader->status = finish_output() < 0 ? STATUS_FAILED : STATUS_DONE;

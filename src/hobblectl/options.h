@@ -9,14 +9,16 @@
 
 #define OPTIONS_MAX 32
 
+enum { OPTION_HELP = 'h', OPTION_HOST = 'H' }; /* every verb has these */
+
 struct option_reader {
         const struct verb *verb;
         int argc;
         char **argv;
         const char *value; /* of the option that was read last */
         int status;        /* where options_next() said to end: the exit status */
-        struct option names[OPTIONS_MAX + 2];
-        char letters[2 * OPTIONS_MAX + 4];
+        struct option names[OPTIONS_MAX + 3];
+        char letters[2 * OPTIONS_MAX + 6];
 };
 
 /* argv[0] is the verb. */

@@ -2,7 +2,10 @@
 
 #include "table.h"
 #include "message.h"
+#include "text.h"
 
+#include <inttypes.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -83,6 +86,9 @@ int table_format_option(struct table_format *format, int code, const char *value
         case 'r':
                 format->raw = true;
                 break;
+        case TERMINAL_NO_PAGER:
+                format->no_pager = true;
+                break;
         default:
                 break;
         }
@@ -99,7 +105,7 @@ void table_print_columns(const struct column_row *columns)
         (void) puts("\nColumns:");
         for (; columns->name; columns++)
                 (void) printf("  %-10s %s%s\n", columns->name, columns->help,
-                              columns->hidden ? " (only where --output asks for it)" : "");
+                              columns->hidden ? " (not by default)" : "");
 }
 
 int table_new(struct libscols_table **ret, const char *name, const struct table_format *format)
@@ -118,8 +124,9 @@ int table_new(struct libscols_table **ret, const char *name, const struct table_
 
         for (size_t i = 0; i < format->n_shown; i++) {
                 const struct column_row *row = &format->columns[format->shown[i]];
-                struct libscols_column *column =
-                        scols_table_new_column(table, row->name, row->width, row->flags);
+                /* Lines that a script splits have no branches before a name. */
+                int flags = format->raw ? row->flags & ~SCOLS_FL_TREE : row->flags;
+                struct libscols_column *column = scols_table_new_column(table, row->name, row->width, flags);
 
                 if (!column || scols_column_set_json_type(column, row->json) < 0)
                         goto fail;
@@ -131,6 +138,56 @@ int table_new(struct libscols_table **ret, const char *name, const struct table_
 fail:
         scols_unref_table(table);
         return -ENOMEM;
+}
+
+/* In raw form libsmartcols escapes by itself, backslashes too. */
+char *table_text(const char *text, const struct table_format *format)
+{
+        size_t n = strlen(text), size = 4 * n + 4;
+        char *buf;
+
+        if (format->raw)
+                return strdup(text);
+
+        buf = malloc(size);
+        return buf ? escape_text(text, n, buf, size) : NULL;
+}
+
+char *table_user(uid_t uid, const struct table_format *format)
+{
+        const struct passwd *user = getpwuid(uid);
+        char number[16];
+
+        (void) snprintf(number, sizeof(number), "%u", uid);
+        return table_text(user ? user->pw_name : number, format);
+}
+
+char *table_decimal(uint64_t millionths, const char *unit, const struct table_format *format)
+{
+        uint64_t whole = millionths / 1000000, rest = millionths % 1000000;
+        char buf[48];
+
+        if (format->json)
+                (void) snprintf(buf, sizeof(buf), "%" PRIu64 ".%06" PRIu64, whole, rest);
+        else
+                (void) snprintf(buf, sizeof(buf), "%" PRIu64 ".%02" PRIu64 "%s", whole, rest / 10000, unit);
+        return strdup(buf);
+}
+
+int table_put(struct libscols_line *line, size_t n, char *text, const struct table_format *format)
+{
+        /* A script that splits lines needs a word in each column; JSON has null. */
+        if (text && !*text && !format->json) {
+                free(text);
+                text = strdup("-");
+        }
+        if (!text)
+                return -ENOMEM;
+        if (scols_line_refer_data(line, n, text) < 0) {
+                free(text);
+                return -ENOMEM;
+        }
+        return 0;
 }
 
 int table_finish(struct libscols_table *table, const struct table_format *format)

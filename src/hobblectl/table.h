@@ -3,12 +3,14 @@
 
 /* Tables on standard output, with the options of lsblk(8) and findmnt(8). */
 
+#include "terminal.h"
 #include "verb.h"
 
 #include <libsmartcols/libsmartcols.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #define TABLE_COLUMNS_MAX 32
-#define TABLE_NO_PAGER (OPTION_LONG + 100)
 
 struct column_row {
         const char *name; /* as in the heading and in --output, lower-case in JSON; NULL ends the columns */
@@ -21,7 +23,7 @@ struct column_row {
 
 struct table_format {
         const struct column_row *columns;
-        bool json, raw, no_headings;
+        bool json, raw, no_headings, no_pager;
         bool chosen; /* by --output */
         size_t n_shown;
         unsigned shown[TABLE_COLUMNS_MAX]; /* indices in columns */
@@ -29,12 +31,12 @@ struct table_format {
 
 /* clang-format off */
 #define TABLE_OPTIONS \
-        { 'J', "json", NULL, "Print JSON" }, \
-        { 'n', "noheadings", NULL, "Print no headings" }, \
-        { 'n', "no-headings", NULL, NULL }, \
-        { 'o', "output", "COLUMNS", "Print these columns; with +: after the usual" }, \
-        { 'r', "raw", NULL, "Print for scripts: one space between columns" }, \
-        { TABLE_NO_PAGER, "no-pager", NULL, "Without effect: there is no pager" }
+        { 'J', "json", NULL, "Print JSON", OPTION_WORDS_NONE }, \
+        { 'n', "noheadings", NULL, "Print no headings", OPTION_WORDS_NONE }, \
+        { 'n', "no-headings", NULL, NULL, OPTION_WORDS_NONE }, \
+        { 'o', "output", "COLUMNS", "Print these columns; with +: after the usual", OPTION_WORDS_COLUMNS }, \
+        { 'r', "raw", NULL, "Print for scripts: one space between columns", OPTION_WORDS_NONE }, \
+        TERMINAL_OPTIONS
 /* clang-format on */
 
 void table_format_init(struct table_format *format, const struct column_row *columns);
@@ -46,6 +48,18 @@ void table_print_columns(const struct column_row *columns);
 
 /* An empty table of that form. name: what its lines are called in JSON. Returns 0 or a negative errno. */
 int table_new(struct libscols_table **ret, const char *name, const struct table_format *format);
+
+/* The texts of cells, to be freed; NULL: out of memory. The first: text that comes from a process, escaped.
+ */
+char *table_text(const char *text, const struct table_format *format);
+char *table_user(uid_t uid, const struct table_format *format);
+
+/* A number with two decimals and a unit or, in JSON, with six and none, from millionths of it. */
+char *table_decimal(uint64_t millionths, const char *unit, const struct table_format *format);
+
+/* Fill a cell of the n-th column that is shown; "" where nothing is known. Takes the text, which may be NULL:
+ * -ENOMEM. */
+int table_put(struct libscols_line *line, size_t n, char *text, const struct table_format *format);
 
 /* Print it and free it. Returns the exit status. */
 int table_finish(struct libscols_table *table, const struct table_format *format);

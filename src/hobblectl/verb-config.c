@@ -30,7 +30,7 @@ static void print_place(const struct config_place *place)
 /* -- check-config ------------------------------------------------------------------------------ */
 
 static const struct option_row check_options[] = {
-        { 'c', "config", "DIR", "Read DIR in the place of /etc/hobbled" },
+        { 'c', "config", "DIR", "Read DIR in the place of /etc/hobbled", OPTION_WORDS_FILES },
         { 0 },
 };
 
@@ -114,6 +114,7 @@ const struct verb verb_check_config = {
         .arguments = "[FILE…]",
         .summary = "Say what is wrong in the configuration",
         .options = check_options,
+        .words = WORDS_FILES,
         .arguments_max = -1,
         .usage_status = STATUS_USAGE,
         .main = check_main,
@@ -122,8 +123,8 @@ const struct verb verb_check_config = {
 /* -- cat-config -------------------------------------------------------------------------------- */
 
 static const struct option_row cat_options[] = {
-        { 'c', "config", "DIR", "Read DIR in the place of /etc/hobbled" },
-        { 't', "tarpit", "NAME", "Show this tarpit alone" },
+        { 'c', "config", "DIR", "Read DIR in the place of /etc/hobbled", OPTION_WORDS_FILES },
+        { 't', "tarpit", "NAME", "Show this tarpit alone", OPTION_WORDS_TARPITS },
         { 0 },
 };
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* hobblectl reload: look at the configuration and, where it has no errors, let the service read it again. */
+/* hobblectl reload: look at the configuration and, where it has no errors, let hobbled read it again. */
 
+#include "client.h"
 #include "config.h"
+#include "macro.h"
 #include "message.h"
 #include "options.h"
 #include "text.h"
@@ -119,20 +121,41 @@ static int check(void)
         return STATUS_FAILED;
 }
 
+/* Of a hobbled that is there and is on the bus. Returns an exit status. */
+static int reload_daemon(const char *socket)
+{
+        _cleanup_(client_freep) struct client *client = NULL;
+        int status = client_new_changing(&client, socket);
+
+        return status == STATUS_DONE ? client_call(client, NULL, NULL, "Reload", NULL, "", "") : status;
+}
+
+static bool is_on_bus(const char *socket)
+{
+        _cleanup_(client_freep) struct client *client = NULL;
+
+        return socket || client_try(&client, socket) != -ENOENT;
+}
+
 static int reload_main(const struct verb *verb, int argc, char *argv[])
 {
         struct option_reader reader;
         sd_bus *bus = NULL;
-        int r, status;
+        const char *socket = NULL;
+        int r, status = STATUS_DONE;
 
         options_begin(&reader, verb, argc, argv);
-        r = options_next(&reader);
+        while ((r = options_next(&reader)) > 0)
+                socket = reader.value;
         if (r < 0)
                 return reader.status;
 
-        status = check();
+        if (!socket)
+                status = check();
         if (status != STATUS_DONE)
                 return status;
+        if (is_on_bus(socket))
+                return reload_daemon(socket);
         r = sd_bus_open_system(&bus);
         if (r < 0) {
                 complain("the system bus cannot be reached: %s; a hobbled that is no service reads its "
@@ -145,12 +168,15 @@ static int reload_main(const struct verb *verb, int argc, char *argv[])
         return status;
 }
 
-static const struct option_row reload_options[] = { { 0 } };
+static const struct option_row reload_options[] = {
+        CLIENT_OPTIONS,
+        { 0 },
+};
 
 const struct verb verb_reload = {
         .name = "reload",
         .arguments = "",
-        .summary = "Let the service read its configuration again",
+        .summary = "Let hobbled read its configuration again",
         .options = reload_options,
         .usage_status = STATUS_USAGE,
         .main = reload_main,

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 static const struct option_row options[] = {
-        { 'a', "all", NULL, "Also what live instances hobble, for good" },
-        { 'q', "quiet", NULL, "Say nothing where there is nothing to do" },
+        { 'a', "all", NULL, "Also what live instances hobble, for good", OPTION_WORDS_NONE },
+        { 'q', "quiet", NULL, "Say nothing where there is nothing to do", OPTION_WORDS_NONE },
         { 0 },
 };
 
@@ -127,6 +127,7 @@ const struct verb verb_rescue = {
         .arguments = "[INSTANCE]",
         .summary = "Thaw and restore what a dead instance left",
         .options = options,
+        .words = WORDS_INSTANCES,
         .arguments_max = 1,
         .usage_status = STATUS_USAGE,
         .main = rescue_main,

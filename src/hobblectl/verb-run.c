@@ -14,9 +14,9 @@
 enum { OPTION_DUTY = OPTION_LONG, OPTION_FROZEN, OPTION_THAWED };
 
 static const struct option_row options[] = {
-        { OPTION_DUTY, "duty", "PERCENT", "Let it run this part of the time (3.85%)" },
-        { OPTION_FROZEN, "frozen", "TIME", "Freeze it for so long at a time (250ms)" },
-        { OPTION_THAWED, "thawed", "TIME", "Let it run for so long in between (10ms)" },
+        { OPTION_DUTY, "duty", "PERCENT", "Let it run this part of the time (3.85%)", OPTION_WORDS_PERCENTS },
+        { OPTION_FROZEN, "frozen", "TIME", "Freeze it for so long at a time (250ms)", OPTION_WORDS_TIMES },
+        { OPTION_THAWED, "thawed", "TIME", "Let it run for so long in between (10ms)", OPTION_WORDS_TIMES },
         { 0 },
 };
 
@@ -120,6 +120,7 @@ const struct verb verb_run = {
         .arguments = "[--] COMMAND [ARGUMENT…]",
         .summary = "Run a command, hobbled with all its children",
         .options = options,
+        .words = WORDS_COMMAND,
         .arguments_max = -1,
         .stop_at_argument = true,
         .usage_status = STATUS_RUN_FAILED,

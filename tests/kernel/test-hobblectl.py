@@ -50,7 +50,7 @@ COMMAND_LINES = [
     (["list", "--nope"], 2, r"unknown option '--nope'"),
     (["list", "-nx"], 2, r"unknown option '-x'"),
     (["list", "extra"], 2, r"argument 'extra' is one too many"),
-    (["list", "--output=PID,FOO"], 2, r"unknown column 'FOO': there are SUBJECT PID COMMAND .* INSTANCE\n"),
+    (["list", "--output=PID,FOO"], 2, r"unknown column 'FOO': there are SUBJECT PID COMMAND .* FROZEN\n"),
     (["list", "--output="], 2, r"unknown column ''"),
     (["list", "--json", "--raw"], 2, r"--json and --raw exclude each other"),
     (["rescue", "no-such-instance"], 3, r"instance 'no-such-instance': there is none of that name"),

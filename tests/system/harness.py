@@ -242,6 +242,7 @@ def _install_inside():
     run("cp", "-a", f"{program('HOBBLE_INSTALLED')}/.", "/")
     run("ldconfig")
     systemctl("daemon-reload")
+    systemctl("reload", "dbus")  # for the policy and the service of the bus, in directories that it may not watch
     run("systemd-sysusers", "hobbled.conf")
     run("journalctl", "--update-catalog")
 

@@ -29,7 +29,7 @@ def packages(version):
 
 def newest_source():
     """When the last change was made to anything that goes into the packages."""
-    folders = [os.path.join(h.ROOT, name) for name in ("include", "man", "scripts/packaging", "src", "units")]
+    folders = [os.path.join(h.ROOT, name) for name in ("completions", "include", "man", "scripts/packaging", "src", "units")]
     files = [os.path.join(folder, name) for top in folders for folder, _, names in os.walk(top) for name in names]
     files += [os.path.join(h.ROOT, name) for name in ("meson.build", "meson_options.txt", "scripts/package")]
     return max(os.stat(name).st_mtime for name in files)

@@ -97,8 +97,9 @@ def a_hobbled_session_ends_when_its_user_logs_out():
 def a_session_that_is_frozen_all_the_time_ends_when_it_is_terminated():
     """The longest that can be set: systemd's SIGTERM is not waited for longer than logind's stop allows."""
     h.user("frank")
+    # Beforehand, as setting a session up takes many turns.
+    session = h.Session("frank", "exec sleep 1000")
     with Following(frank="[Tarpit]\nFreezeIdle=yes\nFrozenSec=4s\n" + users("frank")):
-        session = h.Session("frank", "exec sleep 1000")
         wait_in("frank", session.pid)
         h.wait_until(lambda: "1" in h.read(f"{h.cgroup_of(session.pid)}/cgroup.events").split("frozen ")[1], 5, "frozen")
         time_to_end(session, terminate)
