@@ -231,9 +231,9 @@ static pid_t retire(const struct instance *i)
                 return r < 0 ? r : -ESRCH;
         snprintf(file, sizeof(file), "/proc/%d/fd/%d", guard, PULSE_GUARD_FD);
         fd = open(file, O_RDWR | O_CLOEXEC);
-        if (fd < 0)
+        if (fd < 0 && errno != EISDIR) /* a guard that has no engine keeps the number with a directory */
                 return -errno;
-        r = pulse_open(fd, &p);
+        r = fd < 0 ? -ENXIO : pulse_open(fd, &p);
         if (r < 0)
                 /* A service may be without an engine: there is nobody to keep from freezing. */
                 return home_is_service(i->name) ? guard : r;
