@@ -223,6 +223,7 @@ def list_and_rescue_find_it():
         hobbling.home("rescue --all")
         h.wait_until(lambda: show(HOBBLED, "ActiveState") == "inactive", 5, "hobbled ends")
         h.check(os.path.isdir(HOME) and booted.main_pid(PIT), "the pit is there as before")
+        h.equal("nothing left to rescue in 1 instance\n", h.hobblectl("rescue", "--all").stdout, "without an engine")
         systemctl("start", HOBBLED)
         hobbling.again("started after a rescue")
 
