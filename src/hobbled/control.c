@@ -334,18 +334,28 @@ static bool take_back(struct manager *m, enum request_kind kind, const char *wha
         return true;
 }
 
-static int release_tree(struct manager *m, const hobble_subject *handle, struct request *wish,
+/* The tree that the process is in, or is about to be. NULL: there is none. */
+static const struct roster_entry *find_tree(const struct manager *m, pid_t pid, uint64_t start_time)
+{
+        const struct roster_entry *entry;
+        hobble_subject *handle;
+
+        if (hobble_engine_subject_of(m->engine, pid, &handle) >= 0)
+                return roster_find(m->roster, hobble_subject_pid(handle), hobble_subject_start_time(handle));
+        entry = roster_find(m->roster, pid, start_time);
+        return entry && (entry->state == ROSTER_WAITING || entry->state == ROSTER_ADDED ||
+                         entry->state == ROSTER_FAILED)
+                       ? entry
+                       : NULL;
+}
+
+static int release_tree(struct manager *m, const struct roster_entry *entry, struct request *wish,
                         sd_bus_error *error)
 {
-        const struct roster_entry *entry =
-                roster_find(m->roster, hobble_subject_pid(handle), hobble_subject_start_time(handle));
         const struct request *request;
         struct hobble_process process;
         bool taken;
 
-        if (!entry)
-                return sd_bus_error_setf(error, CONTROL_ERROR_NO_SUCH_SUBJECT, "Process %d is not hobbled",
-                                         (int) wish->pid);
         taken = take_back(m, REQUEST_PID, "", entry->pid, entry->start_time);
         if (taken && !is_still_named(m, entry))
                 return 0;
@@ -373,17 +383,11 @@ static int release_cgroup(struct manager *m, const hobble_subject *handle, struc
         return add_request(m, wish, &request, error);
 }
 
-static int release_item(struct manager *m, const struct subjects_item *item, struct request *wish,
-                        sd_bus_error *error)
-{
-        return hobble_subject_pid(item->handle) > 0 ? release_tree(m, item->handle, wish, error)
-                                                    : release_cgroup(m, item->handle, wish, error);
-}
-
 int control_release(struct manager *m, const struct control_caller *caller, const char *what,
                     uint64_t for_usec, unsigned *ret_n, sd_bus_error *error)
 {
-        const struct subjects_item *item;
+        const struct roster_entry *entry = NULL;
+        const struct subjects_item *item = NULL;
         const struct request *request;
         struct request wish;
         int r;
@@ -391,9 +395,14 @@ int control_release(struct manager *m, const struct control_caller *caller, cons
         r = begin_request(m, caller, REQUEST_RELEASE, what, for_usec, &wish, error);
         if (r < 0)
                 return r;
-        item = wish.kind == REQUEST_PID ? subject_of(m, wish.pid) : NULL;
-        if (item)
-                r = release_item(m, item, &wish, error);
+        if (wish.kind == REQUEST_PID) {
+                item = subject_of(m, wish.pid);
+                entry = find_tree(m, wish.pid, wish.start_time);
+        }
+        if (item && hobble_subject_pid(item->handle) == 0)
+                r = release_cgroup(m, item->handle, &wish, error);
+        else if (entry)
+                r = release_tree(m, entry, &wish, error);
         else if (take_back(m, wish.kind, what, wish.pid, wish.start_time))
                 r = 0;
         else if (wish.kind == REQUEST_PID)
@@ -404,7 +413,7 @@ int control_release(struct manager *m, const struct control_caller *caller, cons
         if (r < 0)
                 return r;
         *ret_n = 1;
-        reconsider(m, item ? hobble_subject_pid(item->handle) == 0 : wish.kind == REQUEST_CGROUP);
+        reconsider(m, wish.kind == REQUEST_CGROUP);
         return 0;
 }
 
@@ -425,7 +434,7 @@ int control_release_subject(struct manager *m, const struct control_caller *call
                 snprintf(name, sizeof(name), "%s%s", cgroup_mount() ?: "", hobble_subject_name(item->handle));
                 r = begin_request(m, caller, REQUEST_RELEASE, name, for_usec, &wish, error);
                 if (r >= 0)
-                        r = release_item(m, item, &wish, error);
+                        r = release_cgroup(m, item->handle, &wish, error);
                 if (r >= 0)
                         reconsider(m, true);
                 return r;
