@@ -81,9 +81,9 @@ def frozen(path):
     return "frozen 1" in read(os.path.join(path, "cgroup.events"))
 
 
-def anything_frozen(path):
-    """The cgroups at and below path that are frozen or about to be."""
-    return [d for d, _, _ in os.walk(path) if frozen(d) or freeze_wanted(d)]
+def anything_frozen(path, wanted=False):
+    """The cgroups at and below path that are frozen or about to be; wanted: only those that are to be."""
+    return [d for d, _, _ in os.walk(path) if freeze_wanted(d) or (not wanted and frozen(d))]
 
 
 def cpu_usec(path):

@@ -140,6 +140,7 @@ def crashes_beside_real_time_loops():
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
     victims = everybody()
+    victims.starved = True
     with failopen.ahead():
         for loops in (1, os.cpu_count()):
             beside_real_time(victims, loops, signal.SIGKILL, *([] if failopen.SHORT else [signal.SIGSTOP]))
