@@ -233,31 +233,16 @@ static int check_process(struct manager *m, const struct request *wish, sd_bus_e
                 return sd_bus_error_setf(error, CONTROL_ERROR_NO_SUCH_PROCESS, "There is no process %d",
                                          (int) wish->pid);
         if (hobble_engine_may_hobble(m->engine, wish->pid, &reason) != -EPERM)
-                reason = exempt_reason(m->exempt, m->config ? &m->config->exempt : NULL, t ? t->exempt : NULL,
-                                       &process, home, true);
+                reason = manager_rule_reason(m, t, &process, home, true);
         if (reason)
                 return sd_bus_error_setf(error, CONTROL_ERROR_REFUSED, "Process %d %s", (int) wish->pid,
                                          reason);
         if (!wish->force)
-                reason = exempt_reason(m->exempt, m->config ? &m->config->exempt : NULL, t ? t->exempt : NULL,
-                                       &process, home, false);
+                reason = manager_rule_reason(m, t, &process, home, false);
         if (reason)
                 return sd_bus_error_setf(error, CONTROL_ERROR_REFUSED, "Process %d %s: --force lifts that",
                                          (int) wish->pid, reason);
         return 0;
-}
-
-/* What let just these go is over. */
-static bool forget_release(struct manager *m, const struct request *wish)
-{
-        const struct request *release;
-
-        release = requests_find(m->requests, REQUEST_RELEASE, wish->kind, wish->what, wish->pid,
-                                wish->start_time);
-        if (!release)
-                return false;
-        requests_remove(m->requests, release->id);
-        return true;
 }
 
 int control_hobble(struct manager *m, const struct control_caller *caller, const char *what,
@@ -283,7 +268,8 @@ int control_hobble(struct manager *m, const struct control_caller *caller, const
         if (r < 0)
                 return r;
         *ret_id = request->id;
-        (void) forget_release(m, &wish);
+        /* What let just these go is over. */
+        (void) requests_forget(m->requests, REQUEST_RELEASE, wish.kind, wish.what, wish.pid, wish.start_time);
         reconsider(m, wish.kind == REQUEST_CGROUP);
         return 0;
 }
@@ -322,18 +308,6 @@ static bool is_still_named(struct manager *m, const struct roster_entry *entry)
                requests_match(m->requests, REQUEST_HOBBLE, NULL, false, &process, home);
 }
 
-static bool take_back(struct manager *m, enum request_kind kind, const char *what, pid_t pid,
-                      uint64_t start_time)
-{
-        const struct request *request;
-
-        request = requests_find(m->requests, REQUEST_HOBBLE, kind, what, pid, start_time);
-        if (!request)
-                return false;
-        requests_remove(m->requests, request->id);
-        return true;
-}
-
 /* The tree that the process is in, or is about to be. NULL: there is none. */
 static const struct roster_entry *find_tree(const struct manager *m, pid_t pid, uint64_t start_time)
 {
@@ -356,7 +330,7 @@ static int release_tree(struct manager *m, const struct roster_entry *entry, str
         struct hobble_process process;
         bool taken;
 
-        taken = take_back(m, REQUEST_PID, "", entry->pid, entry->start_time);
+        taken = requests_forget(m->requests, REQUEST_HOBBLE, REQUEST_PID, "", entry->pid, entry->start_time);
         if (taken && !is_still_named(m, entry))
                 return 0;
         /* Of a tree that has lost its root, the process that was named. */
@@ -367,14 +341,20 @@ static int release_tree(struct manager *m, const struct roster_entry *entry, str
         return add_request(m, wish, &request, error);
 }
 
+/* As somebody would name it who asks for it. */
+static void cgroup_name(const hobble_subject *handle, char buf[static REQUEST_WHAT_MAX])
+{
+        snprintf(buf, REQUEST_WHAT_MAX, "%s%s", cgroup_mount() ?: "", hobble_subject_name(handle));
+}
+
 static int release_cgroup(struct manager *m, const hobble_subject *handle, struct request *wish,
                           sd_bus_error *error)
 {
         const struct request *request;
         char path[REQUEST_WHAT_MAX];
 
-        snprintf(path, sizeof(path), "%s%s", cgroup_mount() ?: "", hobble_subject_name(handle));
-        if (take_back(m, REQUEST_CGROUP, path, 0, 0))
+        cgroup_name(handle, path);
+        if (requests_forget(m->requests, REQUEST_HOBBLE, REQUEST_CGROUP, path, 0, 0))
                 return 0;
         wish->kind = REQUEST_CGROUP;
         wish->what = path;
@@ -403,7 +383,7 @@ int control_release(struct manager *m, const struct control_caller *caller, cons
                 r = release_cgroup(m, item->handle, &wish, error);
         else if (entry)
                 r = release_tree(m, entry, &wish, error);
-        else if (take_back(m, wish.kind, what, wish.pid, wish.start_time))
+        else if (requests_forget(m->requests, REQUEST_HOBBLE, wish.kind, what, wish.pid, wish.start_time))
                 r = 0;
         else if (wish.kind == REQUEST_PID)
                 r = sd_bus_error_setf(error, CONTROL_ERROR_NO_SUCH_SUBJECT, "Process %s is not hobbled",
@@ -427,22 +407,13 @@ int control_release_subject(struct manager *m, const struct control_caller *call
 
         if (!item)
                 return sd_bus_error_setf(error, CONTROL_ERROR_NO_SUCH_SUBJECT, "There is no subject %u", id);
-        if (hobble_subject_pid(item->handle) == 0) {
-                struct request wish;
-                int r;
-
-                snprintf(name, sizeof(name), "%s%s", cgroup_mount() ?: "", hobble_subject_name(item->handle));
-                r = begin_request(m, caller, REQUEST_RELEASE, name, for_usec, &wish, error);
-                if (r >= 0)
-                        r = release_cgroup(m, item->handle, &wish, error);
-                if (r >= 0)
-                        reconsider(m, true);
-                return r;
-        }
-        if (hobble_subject_member(item->handle, &pid) < 0)
+        if (hobble_subject_pid(item->handle) == 0)
+                cgroup_name(item->handle, name);
+        else if (hobble_subject_member(item->handle, &pid) >= 0)
+                snprintf(name, sizeof(name), "%d", (int) pid);
+        else
                 return sd_bus_error_setf(error, CONTROL_ERROR_NO_SUCH_SUBJECT,
                                          "Nothing is left of subject %u", id);
-        snprintf(name, sizeof(name), "%d", (int) pid);
         return control_release(m, caller, name, for_usec, &n, error);
 }
 
@@ -518,11 +489,8 @@ int control_pause(struct manager *m, const struct control_caller *caller, const 
                                          "This hobbled keeps no requests: it is not the host's service");
         if (pause)
                 r = add_request(m, &wish, &request, error);
-        for (size_t i = 0; !pause && i < ELEMENTSOF(verbs); i++) {
-                request = requests_find(m->requests, verbs[i], REQUEST_TARPIT, tarpit, 0, 0);
-                if (request)
-                        requests_remove(m->requests, request->id);
-        }
+        for (size_t i = 0; !pause && i < ELEMENTSOF(verbs); i++)
+                (void) requests_forget(m->requests, verbs[i], REQUEST_TARPIT, tarpit, 0, 0);
         if (r >= 0)
                 reconsider(m, !pause);
         return r;

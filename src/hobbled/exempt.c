@@ -215,18 +215,10 @@ static const char *exempt_cgroup_unit(struct exempt *x, const struct config_exem
 }
 
 const char *exempt_cgroup_reason(struct exempt *x, const struct config_exemptions *global,
-                                 const struct config_exemptions *tarpit, int dir_fd, bool force)
+                                 const struct config_exemptions *tarpit, const char *path, bool force)
 {
-        char link[32], where[PATH_MAX];
-        const char *path, *reason = NULL;
-        ssize_t n;
+        const char *reason = NULL;
 
-        snprintf(link, sizeof(link), "self/fd/%d", dir_fd);
-        n = readlinkat(x->proc_fd, link, where, sizeof(where) - 1);
-        where[MAX(n, 0)] = '\0';
-        path = cgroup_mount_strip(where);
-        if (!path)
-                return NULL;
         /* Without systemd, units are names like any others. */
         if (access("/run/systemd/system", F_OK) >= 0)
                 reason = exempt_builtin_cgroup(path, x->text, sizeof(x->text));

@@ -21,10 +21,10 @@ int exempt_new(struct exempt **ret);
 struct exempt *exempt_free(struct exempt *x);
 
 /* Why a cgroup must not be frozen in place, as a clause like those below; NULL: it may be. [Exempt] is asked
- * for its unit; its members are not looked at. global and tarpit may be NULL. force: only the built-in list
- * counts. */
+ * for its unit; its members are not looked at. global and tarpit may be NULL. path: in the hierarchy.
+ * force: only the built-in list counts. */
 const char *exempt_cgroup_reason(struct exempt *x, const struct config_exemptions *global,
-                                 const struct config_exemptions *tarpit, int dir_fd, bool force);
+                                 const struct config_exemptions *tarpit, const char *path, bool force);
 
 /* Why the process must not be hobbled, as a clause ("is exempt: User=root in /etc/hobbled/hobbled.conf:7",
  * "belongs to dbus.service, which the host needs"), valid until the next call; NULL: it may be. global and

@@ -217,8 +217,7 @@ static const char *exempt_of(struct inquiry *q, const struct tarpit *t)
         const struct hobble_process *p = &q->x->process;
         bool force = t && requests_match(control_requests(m), REQUEST_HOBBLE, t->name, true, p, q->x->home);
 
-        return exempt_reason(m->exempt, m->config ? &m->config->exempt : NULL, t ? t->exempt : NULL, p,
-                             q->x->home, force);
+        return manager_rule_reason(m, t, p, q->x->home, force);
 }
 
 static bool look_at_exemption(struct inquiry *q)

@@ -109,6 +109,16 @@ const char *manager_source_text(struct manager *m, const struct tarpit *t, const
 
 /* -- manager.c --------------------------------------------------------------------------------- */
 
+/* Whether the configuration in force has a tarpit of that name, which can be used. */
+bool manager_is_configured(const struct manager *m, const char *name);
+
+/* What the built-in list and [Exempt] say of a process, or of a cgroup in place, leaving out whom requests
+ * let go. t may be NULL; see exempt_reason() and exempt_cgroup_reason(). */
+const char *manager_rule_reason(struct manager *m, const struct tarpit *t,
+                                const struct hobble_process *process, const char *home, bool force);
+const char *manager_cgroup_rule_reason(struct manager *m, const struct tarpit *t, const char *path,
+                                       bool force);
+
 /* Why the process is exempt in the tarpit, which may be NULL; NULL: it is not. See exempt_reason(). */
 const char *manager_exempt_reason(struct manager *m, const struct tarpit *t,
                                   const struct hobble_process *process, const char *home);

@@ -78,12 +78,8 @@ bool manager_is_requested(const struct manager *m, const char *tarpit)
 static void settle_tarpit(struct manager *m)
 {
         struct tarpit *t = manager_find_by_name(m, CONTROL_TARPIT);
-        bool configured = false;
 
-        for (size_t i = 0; m->config && i < m->config->n_tarpits; i++)
-                configured = configured || (strcmp(m->config->tarpits[i].name, CONTROL_TARPIT) == 0 &&
-                                            !m->config->tarpits[i].broken);
-        if (configured)
+        if (manager_is_configured(m, CONTROL_TARPIT))
                 return;
         if (!manager_is_requested(m, CONTROL_TARPIT)) {
                 if (t && t->configured)
@@ -235,16 +231,9 @@ void manager_request_process_ended(struct manager *m, pid_t pid, uint64_t start_
 {
         bool ended = false;
 
-        for (int verb = REQUEST_HOBBLE; verb <= REQUEST_RELEASE; verb++) {
-                const struct request *request;
-
-                request = requests_find(m->requests, (enum request_verb) verb, REQUEST_PID, "", pid,
-                                        start_time);
-                if (!request)
-                        continue;
-                requests_remove(m->requests, request->id);
-                ended = true;
-        }
+        for (int verb = REQUEST_HOBBLE; verb <= REQUEST_RELEASE; verb++)
+                ended |= requests_forget(m->requests, (enum request_verb) verb, REQUEST_PID, "", pid,
+                                         start_time);
         manager_sweep_requests(m);
         if (ended)
                 manager_settle_requests(m);

@@ -75,19 +75,36 @@ static int path_of(int dir_fd, char *buf, size_t size)
         return 0;
 }
 
+static const struct config_exemptions *exemptions_of(const struct manager *m)
+{
+        return m->config ? &m->config->exempt : NULL;
+}
+
+const char *manager_rule_reason(struct manager *m, const struct tarpit *t,
+                                const struct hobble_process *process, const char *home, bool force)
+{
+        return exempt_reason(m->exempt, exemptions_of(m), t ? t->exempt : NULL, process, home, force);
+}
+
+const char *manager_cgroup_rule_reason(struct manager *m, const struct tarpit *t, const char *path,
+                                       bool force)
+{
+        return exempt_cgroup_reason(m->exempt, exemptions_of(m), t ? t->exempt : NULL, path, force);
+}
+
 static const char *refuse_cgroup(hobble_tarpit *tarpit, int dir_fd, void *userdata)
 {
         struct manager *m = userdata;
         const struct tarpit *t = manager_find_tarpit(m, tarpit);
-
         char path[PATH_MAX];
-        bool named = t && path_of(dir_fd, path, sizeof(path)) >= 0;
-        bool force = named && requests_match_cgroup(m->requests, REQUEST_HOBBLE, t->name, true, path);
+        bool force;
         const char *reason;
 
-        reason = exempt_cgroup_reason(m->exempt, m->config ? &m->config->exempt : NULL, t ? t->exempt : NULL,
-                                      dir_fd, force);
-        return reason || !named ? reason : manager_cgroup_release_reason(m, t, path);
+        if (path_of(dir_fd, path, sizeof(path)) < 0)
+                return NULL;
+        force = t && requests_match_cgroup(m->requests, REQUEST_HOBBLE, t->name, true, path);
+        reason = manager_cgroup_rule_reason(m, t, path, force);
+        return reason || !t ? reason : manager_cgroup_release_reason(m, t, path);
 }
 
 void manager_set_tarpit(struct manager *m, const struct tarpit_settings *settings, bool named)
@@ -139,11 +156,11 @@ static void sweep_tarpits(struct manager *m)
         m->n_tarpits = n;
 }
 
-static bool is_configured(const struct config *c, const char *name)
+bool manager_is_configured(const struct manager *m, const char *name)
 {
-        for (size_t i = 0; i < c->n_tarpits; i++) {
-                if (strcmp(c->tarpits[i].name, name) == 0)
-                        return !c->tarpits[i].broken;
+        for (size_t i = 0; m->config && i < m->config->n_tarpits; i++) {
+                if (strcmp(m->config->tarpits[i].name, name) == 0)
+                        return !m->config->tarpits[i].broken;
         }
         return false;
 }
@@ -172,7 +189,7 @@ static void set_tarpits(struct manager *m)
         for (size_t i = 0; c && i < m->n_tarpits; i++) {
                 struct tarpit *t = m->tarpits[i];
 
-                if (!is_command_line(m, t->name) && !is_configured(c, t->name) &&
+                if (!is_command_line(m, t->name) && !manager_is_configured(m, t->name) &&
                     !manager_is_requested(m, t->name))
                         tarpit_end(t);
         }
@@ -368,8 +385,7 @@ const char *manager_exempt_reason(struct manager *m, const struct tarpit *t,
         bool force = t && requests_match(m->requests, REQUEST_HOBBLE, t->name, true, process, home);
         const char *reason;
 
-        reason = exempt_reason(m->exempt, m->config ? &m->config->exempt : NULL, t ? t->exempt : NULL,
-                               process, home, force);
+        reason = manager_rule_reason(m, t, process, home, force);
         if (exempt_take_doubt(m->exempt)) {
                 m->in_doubt = true;
                 manager_retry_later(m);

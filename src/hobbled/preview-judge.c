@@ -45,8 +45,7 @@ const char *preview_exempt(struct preview *p, const struct hobble_process *proce
 
         if (hobble_engine_may_hobble(m->engine, process->pid, &reason) == -EPERM)
                 return reason;
-        return exempt_reason(m->exempt, m->config ? &m->config->exempt : NULL, p->t ? p->t->exempt : NULL,
-                             process, home, p->force);
+        return manager_rule_reason(m, p->t, process, home, p->force);
 }
 
 /* Whether who is asked for here would leave that tarpit. */

@@ -61,9 +61,7 @@ static bool contains(const char *path, pid_t pid)
 /* Why the cgroup cannot be frozen in place. */
 static const char *refusal(struct preview *p, const char *path)
 {
-        struct manager *m = p->m;
         _cleanup_free_ char *dir = NULL;
-        _cleanup_close_ int fd = -EBADF;
 
         if (strcmp(path, "/") == 0)
                 return "is in the root of the cgroup hierarchy, which cannot be frozen";
@@ -73,11 +71,9 @@ static const char *refusal(struct preview *p, const char *path)
                 dir = NULL;
                 return "is in a cgroup that cannot be looked at";
         }
-        fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
+        if (access(dir, F_OK) < 0)
                 return "is in a cgroup that cannot be looked at";
-        return exempt_cgroup_reason(m->exempt, m->config ? &m->config->exempt : NULL,
-                                    p->t ? p->t->exempt : NULL, fd, p->force);
+        return manager_cgroup_rule_reason(p->m, p->t, path, p->force);
 }
 
 static int place_take(struct preview *p, const char *path, size_t n)

@@ -377,6 +377,16 @@ const struct request *requests_find(const struct requests *r, enum request_verb 
         return NULL;
 }
 
+bool requests_forget(struct requests *r, enum request_verb verb, enum request_kind kind, const char *what,
+                     pid_t pid, uint64_t start_time)
+{
+        const struct request *request = requests_find(r, verb, kind, what, pid, start_time);
+
+        if (request)
+                requests_remove(r, request->id);
+        return request;
+}
+
 unsigned requests_count(const struct requests *r)
 {
         return (unsigned) r->n;

@@ -77,6 +77,10 @@ int requests_add(struct requests *r, const struct request *request, const struct
 
 void requests_remove(struct requests *r, unsigned id);
 
+/* Remove the one that requests_find() finds. Returns whether there was one. */
+bool requests_forget(struct requests *r, enum request_verb verb, enum request_kind kind, const char *what,
+                     pid_t pid, uint64_t start_time);
+
 /* In the order of their numbers: the first above id; NULL: none. */
 const struct request *requests_next(const struct requests *r, unsigned id);
 
