@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "table.h"
+#include "client.h"
 #include "message.h"
+#include "options.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -98,6 +100,27 @@ int table_format_option(struct table_format *format, int code, const char *value
                 return -EINVAL;
         }
         return 0;
+}
+
+bool table_read_options(const struct verb *verb, int argc, char *argv[], struct table_format *format,
+                        const char **ret_socket, int *ret_status)
+{
+        struct option_reader reader;
+        int r;
+
+        *ret_socket = NULL;
+        table_format_init(format, verb->columns);
+        options_begin(&reader, verb, argc, argv);
+        while ((r = options_next(&reader)) > 0) {
+                if (r == CLIENT_SOCKET) {
+                        *ret_socket = reader.value;
+                } else if (table_format_option(format, r, reader.value) < 0) {
+                        *ret_status = usage_error(verb);
+                        return false;
+                }
+        }
+        *ret_status = reader.status;
+        return r == 0;
 }
 
 void table_print_columns(const struct column_row *columns)

@@ -44,6 +44,11 @@ void table_format_init(struct table_format *format, const struct column_row *col
 /* Take in one of TABLE_OPTIONS. Returns 0 or, after a complaint, -EINVAL. */
 int table_format_option(struct table_format *format, int code, const char *value);
 
+/* Read the options of a verb that has TABLE_OPTIONS and CLIENT_OPTIONS, and a table of verb->columns.
+ * *ret_socket is that of --socket, or NULL. Returns whether to go on; else *ret_status is the exit status. */
+bool table_read_options(const struct verb *verb, int argc, char *argv[], struct table_format *format,
+                        const char **ret_socket, int *ret_status);
+
 void table_print_columns(const struct column_row *columns);
 
 /* An empty table of that form. name: what its lines are called in JSON. Returns 0 or a negative errno. */

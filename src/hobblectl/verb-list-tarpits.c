@@ -119,21 +119,12 @@ static int print(struct client *client, const struct table_format *format)
 static int list_tarpits_main(const struct verb *verb, int argc, char *argv[])
 {
         _cleanup_(client_freep) struct client *client = NULL;
-        struct option_reader reader;
         struct table_format format;
         const char *socket = NULL;
-        int r, status;
+        int status;
 
-        table_format_init(&format, columns);
-        options_begin(&reader, verb, argc, argv);
-        while ((r = options_next(&reader)) > 0) {
-                if (r == CLIENT_SOCKET)
-                        socket = reader.value;
-                else if (table_format_option(&format, r, reader.value) < 0)
-                        return usage_error(verb);
-        }
-        if (r < 0)
-                return reader.status;
+        if (!table_read_options(verb, argc, argv, &format, &socket, &status))
+                return status;
 
         status = client_new(&client, socket);
         return status == STATUS_DONE ? print(client, &format) : status;

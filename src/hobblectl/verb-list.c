@@ -175,21 +175,12 @@ static int print(struct entries *entries, const struct table_format *format, con
 static int list_main(const struct verb *verb, int argc, char *argv[])
 {
         _cleanup_(entries_done) struct entries entries = { 0 };
-        struct option_reader reader;
         struct table_format format;
         const char *socket = NULL;
-        int r;
+        int r, status;
 
-        table_format_init(&format, columns);
-        options_begin(&reader, verb, argc, argv);
-        while ((r = options_next(&reader)) > 0) {
-                if (r == CLIENT_SOCKET)
-                        socket = reader.value;
-                else if (table_format_option(&format, r, reader.value) < 0)
-                        return usage_error(verb);
-        }
-        if (r < 0)
-                return reader.status;
+        if (!table_read_options(verb, argc, argv, &format, &socket, &status))
+                return status;
 
         r = entries_read_all(&entries, socket);
         return r < 0 ? entries_failed(r) : print(&entries, &format, socket);

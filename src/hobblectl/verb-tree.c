@@ -385,21 +385,12 @@ static int add_entries(struct tree *t)
 static int tree_main(const struct verb *verb, int argc, char *argv[])
 {
         _cleanup_(tree_done) struct tree t = { 0 };
-        struct option_reader reader;
         struct table_format format;
         const char *socket = NULL;
         int r, status, printed;
 
-        table_format_init(&format, columns);
-        options_begin(&reader, verb, argc, argv);
-        while ((r = options_next(&reader)) > 0) {
-                if (r == CLIENT_SOCKET)
-                        socket = reader.value;
-                else if (table_format_option(&format, r, reader.value) < 0)
-                        return usage_error(verb);
-        }
-        if (r < 0)
-                return reader.status;
+        if (!table_read_options(verb, argc, argv, &format, &socket, &status))
+                return status;
 
         t.format = &format;
         r = tree_read(&t, socket);
