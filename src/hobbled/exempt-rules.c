@@ -42,6 +42,9 @@ static const char *const needed_units[] = {
         "polkit.service", "elogind.service",   "hobbled.service", "hobble-pit.service",
 };
 
+/* The units of guests, whose names look like those of systemd's own. */
+static const char *const guest_units[] = { "systemd-nspawn@*.service", "systemd-vmspawn@*.service" };
+
 /* Daemons that start others' processes in their own cgroup: only the daemon itself is needed, which the
  * service manager has started. */
 static const struct {
@@ -99,6 +102,10 @@ static const char *exempt_user_manager(const struct exempt_facts *f, const char 
 
 static const char *exempt_needed_unit(const char *unit, size_t unit_size, char *buf, size_t size)
 {
+        for (size_t i = 0; i < ELEMENTSOF(guest_units); i++) {
+                if (is_called(unit, unit_size, guest_units[i]))
+                        return NULL;
+        }
         for (size_t i = 0; i < ELEMENTSOF(needed_units); i++) {
                 if (is_called(unit, unit_size, needed_units[i])) {
                         snprintf(buf, size, "belongs to %.*s, which the host needs", (int) unit_size, unit);

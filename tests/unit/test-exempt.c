@@ -48,6 +48,10 @@ static void other_services_may_be_hobbled(void **state)
 {
         assert_false(service("/system.slice/apache2.service"));
         assert_false(service("/system.slice/my-systemd-x.service"));
+        /* Of guests. */
+        assert_false(service("/machine.slice/systemd-nspawn@web.service/payload/init.scope"));
+        assert_false(service("/machine.slice/systemd-vmspawn@web.service"));
+        assert_true(service("/system.slice/systemd-nspawnish.service"));
         assert_false(service("/"));
         assert_false(service(""));
         assert_false(service("/docker/0123/system.slice/dbus.service"));
