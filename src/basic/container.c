@@ -44,6 +44,16 @@ static bool take_suffix(struct part *p, const char *suffix)
         return true;
 }
 
+static bool take_both(struct part *p, const char *prefix, const char *suffix)
+{
+        struct part q = *p;
+
+        if (!take_prefix(&q, prefix) || !take_suffix(&q, suffix))
+                return false;
+        *p = q;
+        return true;
+}
+
 static bool is_id(const struct part *p)
 {
         for (size_t i = 0; i < p->n; i++)
@@ -93,7 +103,7 @@ static bool write_name(char *buf, const char *kind, const struct part *name)
 
 static bool is_docker(struct part p, const struct part *above, char *buf)
 {
-        if (!part_is(above, "docker") && !(take_prefix(&p, "docker-") && take_suffix(&p, ".scope")))
+        if (!part_is(above, "docker") && !take_both(&p, "docker-", ".scope"))
                 return false;
         return write_id(buf, "docker", &p);
 }
@@ -165,9 +175,9 @@ static bool is_machine(struct part p, const struct part *above, char *buf)
         if (!take_suffix(&slice, ".slice") ||
             !(part_is(&slice, "machine") || take_prefix(&slice, "machine-")) || p.n > sizeof(text))
                 return false;
-        if (take_prefix(&p, "systemd-nspawn@") && take_suffix(&p, ".service"))
+        if (take_both(&p, "systemd-nspawn@", ".service"))
                 kind = "nspawn";
-        else if (!take_prefix(&p, "machine-") || !take_suffix(&p, ".scope"))
+        else if (!take_both(&p, "machine-", ".scope") && !take_both(&p, "systemd-vmspawn@", ".service"))
                 return false;
 
         for (size_t i = 0; i < p.n;) {

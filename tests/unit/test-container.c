@@ -98,6 +98,7 @@ static void machines(void **state)
                 { "/machine.slice/systemd-nspawn@my\\x2dbox.service", "nspawn:my-box" },
                 { "/machine.slice/systemd-nspawn@my-box.service/supervisor", "nspawn:my-box" },
                 { "/machine.slice/machine-web.scope", "machine:web" },
+                { "/machine.slice/systemd-vmspawn@web.service", "machine:web" },
                 { "/machine.slice/machine-my\\x2dbox.scope/payload/init.scope", "machine:my-box" },
                 { "/machine.slice/machine-a.slice/machine-web.scope", "machine:web" },
                 { "/machine.slice/machine-qemu\\x2d1\\x2dweb\\x2d2.scope/libvirt/emulator", "libvirt:web-2" },
@@ -165,6 +166,7 @@ static void odd_names(void **state)
                 { "/kubepods-:a:" ID "0", "" },
                 { "/machine.slice/machine-.scope", "" },
                 { "/machine.slice/systemd-nspawn@.service", "" },
+                { "/machine.slice/systemd-nspawn@machine-x.scope", "" },
                 /* What unescapes to NUL, or is no escape, stays as it is. */
                 { "/machine.slice/machine-a\\x00b.scope", "machine:a\\x00b" },
                 { "/machine.slice/machine-a\\x.scope", "machine:a\\x" },
