@@ -330,6 +330,7 @@ struct hobble_entry {
         enum hobble_state state;
         uint64_t cpu_usec;   /* CPU time since admission */
         uint64_t since_usec; /* CLOCK_REALTIME of the admission, 0: unknown */
+        const char *origin;  /* path in the hierarchy of the cgroup that the root came from; "": unknown */
 };
 
 /* Call fn for each subject of each instance that the cgroup tree shows, in no order: of this user's and, as

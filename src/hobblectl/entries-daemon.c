@@ -105,6 +105,7 @@ static int add(struct telling *t, const struct subject_row *row)
                 .state = state_of(row),
                 .cpu_usec = row->cpu_usec,
                 .since_usec = row->since_usec,
+                .origin = "",
         };
 
         if (!cgroup)

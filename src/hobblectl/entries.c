@@ -15,6 +15,7 @@ void entries_done(struct entries *entries)
                 free((char *) entries->items[i].subject);
                 free((char *) entries->items[i].cgroup);
                 free((char *) entries->items[i].command);
+                free((char *) entries->items[i].origin);
         }
         free(entries->items);
         *entries = (struct entries){ 0 };
@@ -41,7 +42,11 @@ int entries_add(struct entries *entries, const struct hobble_entry *entry)
         item->subject = strdup(entry->subject);
         item->cgroup = strdup(entry->cgroup);
         item->command = strdup(entry->command);
-        return item->instance && item->tarpit && item->subject && item->cgroup && item->command ? 0 : -ENOMEM;
+        item->origin = strdup(entry->origin);
+        return item->instance && item->tarpit && item->subject && item->cgroup && item->command &&
+                               item->origin
+                       ? 0
+                       : -ENOMEM;
 }
 
 static int entry_compare(const void *a, const void *b)

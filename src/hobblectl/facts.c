@@ -36,6 +36,7 @@ static const struct client_property of_subject[] = {
         { "Command", "s", offsetof(struct subject_facts, command) },
         { "State", "s", offsetof(struct subject_facts, state) },
         { "ControlGroup", "s", offsetof(struct subject_facts, cgroup) },
+        { "Container", "s", offsetof(struct subject_facts, container) },
         { "Source", "s", offsetof(struct subject_facts, source) },
         { "Requested", "b", offsetof(struct subject_facts, requested) },
         { "SinceUSec", "t", offsetof(struct subject_facts, since_usec) },

@@ -19,7 +19,7 @@ struct tarpit_facts {
 };
 
 struct subject_facts {
-        char *name, *tarpit, *command, *state, *cgroup, *source;
+        char *name, *tarpit, *command, *state, *cgroup, *container, *source;
         uint32_t id, pid, uid;
         bool requested;
         uint64_t start_time, since_usec, until_usec, cpu_usec, frozen_usec;

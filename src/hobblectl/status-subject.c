@@ -122,6 +122,8 @@ static void print_text(struct status *status, const struct whole *whole)
         if (f->pid > 0)
                 status_line(status, "PID", "%u (%s), of %s", f->pid, shown(f->command, text),
                             user_name(f->uid, other));
+        if (*f->container)
+                status_line(status, "Container", "%s", shown(f->container, text));
         status_line(status, "CGroup", "%s", shown(f->cgroup, text));
         print_times(status, f);
         print_processes(status, whole);
@@ -148,6 +150,7 @@ static void print_json(struct json *json, const struct whole *whole)
         json_text(json, "state", f->state);
         json_text(json, "source", f->source);
         json_text(json, "cgroup", f->cgroup);
+        json_text(json, "container", *f->container ? f->container : NULL);
         json_time(json, "since", f->since_usec);
         json_time(json, "until", f->until_usec);
         json_double(json, "cpu", (double) f->cpu_usec / 1e6);

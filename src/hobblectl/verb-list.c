@@ -4,6 +4,7 @@
 
 #include "cells.h"
 #include "client.h"
+#include "container.h"
 #include "entries.h"
 #include "message.h"
 #include "options.h"
@@ -26,6 +27,7 @@ enum {
         COLUMN_SHARE,
         COLUMN_SINCE,
         COLUMN_INSTANCE,
+        COLUMN_CONTAINER,
         COLUMN_SOURCE, /* from here on what only the daemon knows */
         COLUMN_UNTIL,
         COLUMN_BALANCE,
@@ -47,6 +49,7 @@ static const struct column_row columns[COLUMN_MAX + 1] = {
                            .json = SCOLS_JSON_NUMBER },
         [COLUMN_SINCE] = { "SINCE", "When it was admitted" },
         [COLUMN_INSTANCE] = { "INSTANCE", "Which hobbled has it", .hidden = true },
+        [COLUMN_CONTAINER] = { "CONTAINER", "Its container, as the cgroup's name tells", .hidden = true },
         [COLUMN_SOURCE] = { "SOURCE", "What named it", .hidden = true },
         [COLUMN_UNTIL] = { "UNTIL", "When the request for it ends", .hidden = true },
         [COLUMN_BALANCE] = { "BALANCE", "Seconds of CPU time above what it may have", .hidden = true,
@@ -88,6 +91,15 @@ static char *cell_of_daemon(const struct item *item, unsigned column, const stru
         }
 }
 
+/* Who is not root cannot see where a tree came from, but mostly it is beneath that. */
+static char *cell_of_container(const struct hobble_entry *entry, const struct table_format *format)
+{
+        char container[CONTAINER_MAX];
+
+        (void) container_of_cgroup(*entry->origin ? entry->origin : entry->cgroup, container);
+        return table_text(container, format);
+}
+
 static char *cell(const void *row, unsigned column, const struct table_format *format)
 {
         const struct item *item = row;
@@ -114,6 +126,8 @@ static char *cell(const void *row, unsigned column, const struct table_format *f
                 return cell_time(entry->since_usec, format);
         case COLUMN_INSTANCE:
                 return table_text(entry->instance, format);
+        case COLUMN_CONTAINER:
+                return cell_of_container(entry, format);
         default:
                 return cell_of_daemon(item, column, format);
         }

@@ -4,6 +4,7 @@
 
 #include "cells.h"
 #include "client.h"
+#include "container.h"
 #include "entries.h"
 #include "json.h"
 #include "macro.h"
@@ -52,7 +53,7 @@ struct facts {
         bool hobbled;
         uint64_t start_time, since_usec, cpu_usec, frozen_usec, until_usec;
         int64_t balance_usec, tarpit_balance_usec;
-        char *command, *verdict, *tarpit, *subject, *source, *state, *cgroup, *reason;
+        char *command, *verdict, *tarpit, *subject, *source, *state, *cgroup, *container, *reason;
 };
 
 static const struct client_property properties[] = {
@@ -72,6 +73,7 @@ static const struct client_property properties[] = {
         { "FrozenUSec", "t", offsetof(struct facts, frozen_usec) },
         { "UntilUSec", "t", offsetof(struct facts, until_usec) },
         { "ControlGroup", "s", offsetof(struct facts, cgroup) },
+        { "Container", "s", offsetof(struct facts, container) },
         { "Reason", "s", offsetof(struct facts, reason) },
         { 0 },
 };
@@ -105,6 +107,7 @@ static void print_json(struct json *json, const struct facts *f, uint64_t seen, 
         json_text(json, "source", f->source);
         json_text(json, "state", f->state);
         json_text(json, "cgroup", f->cgroup);
+        json_text(json, "container", f->container);
         json_time(json, "since", f->since_usec);
         json_time(json, "until", f->until_usec);
         json_seconds(json, "cpu", (double) f->cpu_usec, has(seen, offsetof(struct facts, cpu_usec)));
@@ -160,31 +163,50 @@ static const struct hobble_entry *find_entry(const struct entries *entries, cons
         return NULL;
 }
 
-static void describe(const struct process *process, const struct hobble_entry *entry, char *buf, size_t size)
+/* As far as it can be told: who is not root cannot see where a hobbled process came from. "" for none. */
+static void read_container(const struct process *process, char container[static CONTAINER_MAX])
 {
-        char command[SHOWN_MAX], tarpit[SHOWN_MAX], subject[SHOWN_MAX], instance[SHOWN_MAX], since[64];
+        char home[4096] = "";
 
-        (void) shown(process->comm ?: "", command);
+        (void) hobble_process_home(process->pid, home, sizeof(home));
+        (void) container_of_cgroup(home, container);
+}
+
+/* "(sh) in container nspawn:web" */
+static void describe_process(const struct process *process, const char *container, char *buf, size_t size)
+{
+        char command[SHOWN_MAX], text[SHOWN_MAX];
+
+        (void) snprintf(buf, size, "(%s)%s%s", shown(process->comm ?: "", command),
+                        *container ? " in container " : "", shown(container, text));
+}
+
+static void describe(const struct process *process, const char *container, const struct hobble_entry *entry,
+                     char *buf, size_t size)
+{
+        char whom[2 * SHOWN_MAX], tarpit[SHOWN_MAX], subject[SHOWN_MAX], instance[SHOWN_MAX], since[64];
+
+        describe_process(process, container, whom, sizeof(whom));
         if (!entry) {
                 (void) snprintf(
                         buf, size,
-                        "Process %d (%s) is not hobbled. So the cgroup tree shows; hobbled, which would "
+                        "Process %d %s is not hobbled. So the cgroup tree shows; hobbled, which would "
                         "tell why not, is not running.",
-                        process->pid, command);
+                        process->pid, whom);
                 return;
         }
         (void) local_time(entry->since_usec, since, sizeof(since));
         (void) snprintf(buf, size,
-                        "Process %d (%s) is hobbled in tarpit %s, as %s %s, by the instance %s%s%s%s. So the "
+                        "Process %d %s is hobbled in tarpit %s, as %s %s, by the instance %s%s%s%s. So the "
                         "cgroup tree shows; hobbled, which would tell why, is not running.",
-                        process->pid, command, shown(entry->tarpit, tarpit),
+                        process->pid, whom, shown(entry->tarpit, tarpit),
                         *entry->subject == '/' ? "one of" : "one of the tree of",
                         shown(entry->subject, subject), shown(entry->instance, instance),
                         entry->alive ? "" : ", which is dead (see \"hobblectl rescue\")",
                         *since ? ", since " : "", since);
 }
 
-static void print_entry_json(struct json *json, const struct process *process,
+static void print_entry_json(struct json *json, const struct process *process, const char *container,
                              const struct hobble_entry *entry, const char *text)
 {
         json_open(json, NULL, '{');
@@ -196,6 +218,7 @@ static void print_entry_json(struct json *json, const struct process *process,
         json_text(json, "subject", entry ? entry->subject : NULL);
         json_text(json, "state", entry ? entry_state(entry) : NULL);
         json_text(json, "cgroup", process->cgroup);
+        json_text(json, "container", *container ? container : NULL);
         json_time(json, "since", entry ? entry->since_usec : 0);
         json_text(json, "instance", entry ? entry->instance : NULL);
         json_sentence(json, "text", text);
@@ -206,16 +229,17 @@ static int look(struct why *why, uint32_t pid)
 {
         const struct process *process = processes_find(&why->processes, (pid_t) pid);
         const struct hobble_entry *entry;
-        char text[2048];
+        char container[CONTAINER_MAX], text[2048];
 
         if (!process) {
                 complain("there is no process %u", pid);
                 return STATUS_NO_SUCH;
         }
         entry = process->cgroup ? find_entry(&why->entries, process->cgroup) : NULL;
-        describe(process, entry, text, sizeof(text));
+        read_container(process, container);
+        describe(process, container, entry, text, sizeof(text));
         if (why->as_json)
-                print_entry_json(&why->json, process, entry, text);
+                print_entry_json(&why->json, process, container, entry, text);
         else
                 print_text(why, text);
         return STATUS_DONE;

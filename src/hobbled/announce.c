@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "announce.h"
+#include "container.h"
 #include "message-id.h"
 #include "snapshot.h"
 #include "subject-text.h"
@@ -11,6 +12,17 @@
 #include <string.h>
 
 #define CGROUP_PATH_MAX 4096
+
+/* Of a container's name, in a message. */
+#define CONTAINER_SHOWN_MAX 128U
+
+#define LABEL_MAX (SUBJECT_LABEL_MAX + CONTAINER_SHOWN_MAX + sizeof(" in container "))
+
+/* Where a process came from, as text. */
+struct origin_text {
+        char unit[SUBJECT_UNIT_MAX];
+        char container[CONTAINER_SHOWN_MAX]; /* escaped; "": none */
+};
 
 static struct {
         bus_news_handler fn;
@@ -88,26 +100,43 @@ static bool real_user(pid_t pid, uid_t *ret)
 }
 
 /* Whose process it is and where it came from, while it is there. */
-static void look_up(struct message_fields *fields, char *unit, size_t size)
+static void look_up(struct message_fields *fields, struct origin_text *origin)
 {
-        char home[CGROUP_PATH_MAX];
+        char home[CGROUP_PATH_MAX], container[CONTAINER_MAX];
 
-        if (!message_has_fields() || fields->pid <= 0)
+        *origin->container = '\0';
+        if (fields->pid <= 0)
                 return;
-        fields->has_uid = real_user(fields->pid, &fields->uid);
-        if (hobble_process_home(fields->pid, home, sizeof(home)) >= 0 && subject_unit(home, unit, size))
-                fields->unit = unit;
+        if (message_has_fields())
+                fields->has_uid = real_user(fields->pid, &fields->uid);
+        if (hobble_process_home(fields->pid, home, sizeof(home)) < 0)
+                return;
+        if (message_has_fields() && subject_unit(home, origin->unit, sizeof(origin->unit)))
+                fields->unit = origin->unit;
+        if (container_of_cgroup(home, container))
+                escape_text(container, strlen(container), origin->container, sizeof(origin->container));
 }
 
-static void look_up_subject(const hobble_subject *subject, struct message_fields *fields, char *unit,
-                            size_t size)
+static void look_up_subject(const hobble_subject *subject, struct message_fields *fields,
+                            struct origin_text *origin)
 {
         fields->subject = hobble_subject_name(subject);
         fields->tarpit = hobble_tarpit_name(hobble_subject_tarpit(subject));
-        if (fields->pid > 0)
-                look_up(fields, unit, size);
-        else if (message_has_fields() && subject_unit(fields->subject, unit, size))
-                fields->unit = unit;
+        look_up(fields, origin);
+        if (fields->pid <= 0 && message_has_fields() &&
+            subject_unit(fields->subject, origin->unit, sizeof(origin->unit)))
+                fields->unit = origin->unit;
+}
+
+/* "process 4711 (sh) in container nspawn:web" */
+static void label_process(pid_t pid, const struct origin_text *origin, char label[static LABEL_MAX])
+{
+        size_t n;
+
+        subject_label_process(pid, label);
+        n = strlen(label);
+        if (*origin->container)
+                snprintf(label + n, LABEL_MAX - n, " in container %s", origin->container);
 }
 
 /* The subject's processes now, where anybody wants to know. */
@@ -124,15 +153,16 @@ static bool take_snapshot(const struct announcement *a, const struct hobble_even
 }
 
 static void announce_tree(const struct announcement *a, const struct hobble_event *event,
-                          const struct announcement_row *row, const struct message_fields *fields)
+                          const struct announcement_row *row, const struct message_fields *fields,
+                          const struct origin_text *origin)
 {
         const char *text = row->tree ? row->tree : event->text;
-        char label[SUBJECT_LABEL_MAX], said[1024];
+        char label[LABEL_MAX], said[1024];
 
         if (event->kind == HOBBLE_EVENT_GONE)
                 snprintf(label, sizeof(label), "process %d", (int) fields->pid);
         else
-                subject_label_process(fields->pid, label);
+                label_process(fields->pid, origin, label);
 
         if (!text)
                 return;
@@ -174,7 +204,7 @@ void announce_event(const struct announcement *a, const struct hobble_event *eve
 {
         const struct announcement_row *row = rows + event->kind;
         struct message_fields fields = { .id = row->id, .source = a->source, .error = event->error };
-        char unit[SUBJECT_UNIT_MAX];
+        struct origin_text origin;
         struct snapshot snapshot;
         const char *text;
 
@@ -182,13 +212,13 @@ void announce_event(const struct announcement *a, const struct hobble_event *eve
                 return;
         if (event->subject) {
                 fields.pid = event->pid > 0 ? event->pid : hobble_subject_pid(event->subject);
-                look_up_subject(event->subject, &fields, unit, sizeof(unit));
+                look_up_subject(event->subject, &fields, &origin);
                 if (take_snapshot(a, event, row->level, &snapshot))
                         fields.tree = &snapshot;
         }
         text = row->place ? row->place : event->text;
         if (event->subject && !a->directory)
-                announce_tree(a, event, row, &fields);
+                announce_tree(a, event, row, &fields, &origin);
         else if (event->subject && text)
                 announce_place(a, row, &fields, text);
         else if (text)
@@ -206,7 +236,8 @@ void announce_refused(const struct announcement *a, const struct refusal *refusa
                 .error = refusal->error,
         };
         const char *text = refusal->text, *kind = refusal->error == -EPERM ? "refused" : "failed";
-        char label[SUBJECT_LABEL_MAX], unit[SUBJECT_UNIT_MAX], span[64], said[1024];
+        char label[LABEL_MAX], span[64], said[1024];
+        struct origin_text origin;
 
         if (!text)
                 text = refusal->error == -EBUSY ? "is hobbled by another instance"
@@ -217,8 +248,8 @@ void announce_refused(const struct announcement *a, const struct refusal *refusa
                 topic_problem_event(a->topic, MESSAGE_WARNING, &fields, "%s", said);
                 return;
         }
-        look_up(&fields, unit, sizeof(unit));
-        subject_label_process(refusal->pid, label);
+        look_up(&fields, &origin);
+        label_process(refusal->pid, &origin, label);
         if (refusal->retry_usec == USEC_INFINITY)
                 snprintf(said, sizeof(said), "%s: not hobbled: %s", label, text);
         else

@@ -3,6 +3,7 @@
 #include "bus-list.h"
 #include "bus-internal.h"
 #include "bus-job.h"
+#include "container.h"
 #include "explain.h"
 #include "preview.h"
 
@@ -245,8 +246,10 @@ static int append_facts(sd_bus_message *answer, const struct manager *m, const s
 {
         bool hobbled = e->verdict == EXPLAIN_HOBBLED || e->verdict == EXPLAIN_MEMBER ||
                        e->verdict == EXPLAIN_IN_PLACE;
+        char container[CONTAINER_MAX];
         int r;
 
+        (void) container_of_cgroup(e->home, container);
         r = sd_bus_message_append(answer, "{sv}", "PID", "u", (uint32_t) e->process.pid);
         if (r >= 0)
                 r = append_number(answer, "StartTime", e->process.start_time);
@@ -264,6 +267,8 @@ static int append_facts(sd_bus_message *answer, const struct manager *m, const s
                 r = append_number(answer, "UntilUSec", e->until_usec);
         if (r >= 0)
                 r = append_fact(answer, "ControlGroup", e->home);
+        if (r >= 0)
+                r = append_fact(answer, "Container", container);
         if (r >= 0)
                 r = append_fact(answer, "Reason", e->reason);
         return r < 0 || e->subject == 0 ? r : append_subject_facts(answer, m, e);

@@ -4,6 +4,7 @@
 
 #include "bus-internal.h"
 #include "bus-sender.h"
+#include "container.h"
 #include "text.h"
 
 #include <math.h>
@@ -81,6 +82,25 @@ static int get_text(_unused_ sd_bus *handle, _unused_ const char *path, _unused_
         return sd_bus_message_append(reply, "s", bus_text(value, text, sizeof(text)));
 }
 
+/* Told by where the root came from or, where that has ended, a member. */
+static int get_container(_unused_ sd_bus *handle, _unused_ const char *path, _unused_ const char *interface,
+                         _unused_ const char *property, sd_bus_message *reply, void *userdata,
+                         _unused_ sd_bus_error *error)
+{
+        const struct subjects_item *item = userdata;
+        char home[4096] = "", container[CONTAINER_MAX], text[2 * CONTAINER_MAX];
+        pid_t pid = hobble_subject_pid(item->handle);
+
+        if (pid == 0)
+                (void) container_of_cgroup(hobble_subject_name(item->handle), container);
+        else {
+                (void) hobble_subject_member(item->handle, &pid);
+                (void) hobble_process_home(pid, home, sizeof(home));
+                (void) container_of_cgroup(home, container);
+        }
+        return sd_bus_message_append(reply, "s", bus_text(container, text, sizeof(text)));
+}
+
 static int get_process(_unused_ sd_bus *handle, _unused_ const char *path, _unused_ const char *interface,
                        const char *property, sd_bus_message *reply, void *userdata,
                        _unused_ sd_bus_error *error)
@@ -155,6 +175,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("Command", "s", get_process, 0, 0),
         SD_BUS_PROPERTY("State", "s", get_status, 0, 0),
         SD_BUS_PROPERTY("ControlGroup", "s", get_text, 0, 0),
+        SD_BUS_PROPERTY("Container", "s", get_container, 0, 0),
         SD_BUS_PROPERTY("Source", "s", get_text, 0, 0),
         SD_BUS_PROPERTY("Requested", "b", get_request, 0, 0),
         SD_BUS_PROPERTY("SinceUSec", "t", get_status, 0, CONST),

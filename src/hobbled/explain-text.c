@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "explain-text.h"
+#include "container.h"
 #include "macro.h"
 #include "text.h"
 #include "timespan.h"
@@ -93,14 +94,16 @@ static void say_time(struct sentences *s, uint64_t realtime_usec)
 
 /* -- Parts of sentences ------------------------------------------------------------------------ */
 
-/* "process 4711 (stress) of mallory" */
+/* "process 4711 (stress) of mallory in container nspawn:web" */
 static void say_whom(struct sentences *s, const struct explanation *x, const struct explain_facts *f)
 {
-        char label[SHOWN_MAX + 32], shown[SHOWN_MAX];
+        char label[SHOWN_MAX + 32], shown[SHOWN_MAX], container[CONTAINER_MAX];
 
         say(s, "%s", explain_label(x->process.pid, x->process.comm, label, sizeof(label)));
         if (f->user)
                 say(s, " of %s", show(f->user, shown, sizeof(shown)));
+        if (container_of_cgroup(x->home, container))
+                say(s, " in container %s", show(container, shown, sizeof(shown)));
 }
 
 /* tarpit "students" (250ms frozen, 10ms thawed) */

@@ -112,7 +112,7 @@ static int on_subject(int tarpit_fd, const char *name, void *userdata)
         struct listing *l = userdata;
         struct hobble_entry e = l->entry;
         _cleanup_close_ int fd = cgroup_open(tarpit_fd, name), target_fd = -EBADF;
-        char path[CGROUP_PATH_MAX];
+        char path[CGROUP_PATH_MAX], origin[CGROUP_PATH_MAX];
         struct hobble_process process;
         bool in_place = false, outside;
         uint64_t base;
@@ -134,6 +134,12 @@ static int on_subject(int tarpit_fd, const char *name, void *userdata)
 
         e.subject = in_place ? path : name;
         e.cgroup = path;
+        if (in_place)
+                e.origin = path;
+        else if (!l->foreign && cgroup_mark_get(dir_fd, CGROUP_MARK_ORIGIN, origin, sizeof(origin)) > 0)
+                e.origin = origin;
+        else
+                e.origin = "";
         look_at_process(l, &e, dir_fd, fd, &process);
         e.state = state_of(dir_fd, in_place);
         base = number_mark(fd, CGROUP_MARK_BASE);
