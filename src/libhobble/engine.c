@@ -210,21 +210,27 @@ static unsigned count_cpus(void)
         return n > 0 ? (unsigned) n : 1;
 }
 
-/* Whether memory that is locked from now on is bounded by a limit which allocations would run into. */
+/* Whether memory that is locked from now on is not bounded by a limit, which allocations would run into. A
+ * user namespace has a CAP_IPC_LOCK that lifts none: whether more can be locked than the limit allows is
+ * tried. */
 static bool may_lock_future(void)
 {
         struct rlimit limit;
-        char text[4096];
-        const char *line;
-        unsigned long long effective = 0;
+        size_t size;
+        void *probe;
+        bool may;
 
-        if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY)
-                return true;
-        if (file_read_at(AT_FDCWD, "/proc/self/status", text, sizeof(text)) < 0)
+        if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
                 return false;
-        line = strstr(text, "\nCapEff:");
-        return line && sscanf(line, "\nCapEff: %llx", &effective) == 1 &&
-               effective & 1ULL << 14; /* CAP_IPC_LOCK */
+        if (limit.rlim_cur == RLIM_INFINITY)
+                return true;
+        size = limit.rlim_cur + (size_t) sysconf(_SC_PAGESIZE);
+        probe = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (probe == MAP_FAILED)
+                return false;
+        may = mlock2(probe, size, MLOCK_ONFAULT) == 0;
+        (void) munmap(probe, size);
+        return may;
 }
 
 static void set_up_scheduling(hobble_engine *e)
