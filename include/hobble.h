@@ -127,7 +127,8 @@ struct hobble_options {
  * guard. Ready to admit when it returns; freezing begins when the guard has answered
  * (HOBBLE_EVENT_GUARD_READY). -EBUSY: a live engine has this instance name; -EINVAL: a bad name; -ENOENT: no
  * guard program; -EPERM or -EACCES: not permitted to change the hierarchy; -ENOENT also: no such parent;
- * -EOPNOTSUPP: no cgroup v2 with a freezer here. */
+ * -EOPNOTSUPP: no cgroup v2 with a freezer here; -EROFS: its hierarchy is mounted read-only, as in a
+ * container; -EXDEV: /proc is not there, or is that of another pid namespace. */
 int hobble_engine_new(hobble_engine **ret, sd_event *event, const struct hobble_options *options);
 
 /* Release everything (thaw, back to the origins), end the guard, remove the home. Returns NULL; NULL is fine.
@@ -141,8 +142,8 @@ unsigned hobble_engine_subjects(const hobble_engine *engine);
 
 /* Whether a process must never be hobbled, nor be part of a hobbled tree's root line. Returns 0 where it may;
  * -EPERM where it must not, with a clause in *ret_reason (static: "is PID 1", "is a kernel thread", "is
- * hobbled itself", "is the guard", "is an ancestor of hobbled", "lives in another pid namespace"); -ESRCH
- * where there is no such process. */
+ * hobbled itself", "is the guard", "is an ancestor of hobbled", "lives outside of hobbled's cgroup
+ * namespace"); -ESRCH where there is no such process. */
 int hobble_engine_may_hobble(const hobble_engine *engine, pid_t pid, const char **ret_reason);
 
 /* The root, as it was named to hobble_tarpit_add_tree(), of the tree of this engine's that the process is a

@@ -3,6 +3,7 @@
 /* The engine of `hobblectl run`: hobbles the command's tree until it is empty. It outlives the front where it
  * has to, and holds nothing that the caller could wait for: no terminal, no pipe, no directory. */
 
+#include "hierarchy-text.h"
 #include "message.h"
 #include "run-scope.h"
 #include "run.h"
@@ -69,12 +70,9 @@ static void end(struct run *run, enum link_kind kind, const char *text)
 
 static const char *start_error(int error, char *buf, size_t size)
 {
+        if (hierarchy_failure(error))
+                return hierarchy_failure(error);
         switch (error) {
-        case -EPERM:
-        case -EACCES:
-                return "not permitted to change the cgroup hierarchy: run it as root";
-        case -EOPNOTSUPP:
-                return "there is no cgroup v2 hierarchy with a freezer here";
         case -ENOENT:
                 return "hobble-guard was not found, neither beside hobblectl nor where it is installed";
         case -EBUSY:

@@ -2,6 +2,7 @@
 
 #include "cgroup-mount.h"
 #include "clock.h"
+#include "hierarchy-text.h"
 #include "macro.h"
 #include "manager-internal.h"
 #include "message-id.h"
@@ -490,13 +491,8 @@ static const char *engine_failure(int error)
                        "--output=+INSTANCE";
         case -ENOENT:
                 return "hobble-guard is neither beside hobbled nor installed";
-        case -EPERM:
-        case -EACCES:
-                return "not permitted to change the cgroup hierarchy: run it as root";
-        case -EOPNOTSUPP:
-                return "there is no cgroup v2 hierarchy with a freezer here";
         default:
-                return strerror(-error);
+                return hierarchy_failure(error) ?: strerror(-error);
         }
 }
 

@@ -5,6 +5,7 @@
 #include "hierarchy.h"
 #include "instances.h"
 #include "macro.h"
+#include "process.h"
 #include "release.h"
 #include "subject.h"
 #include "tarpit.h"
@@ -341,6 +342,8 @@ static int set_up(hobble_engine *e, sd_event *event, const struct hobble_options
         e->event = sd_event_ref(event);
         e->cpus = count_cpus();
 
+        if (!process_sees_itself())
+                return -EXDEV;
         r = o->guard_socket ? set_guard_socket(e, o->guard_socket) : find_guard(e, o->guard);
         if (r >= 0)
                 r = events_init(&e->events, e, event);

@@ -296,6 +296,17 @@ int process_shares_namespace(pid_t pid, const char *kind)
         return mine.st_ino == theirs.st_ino && mine.st_dev == theirs.st_dev;
 }
 
+bool process_sees_itself(void)
+{
+        char self[16];
+        ssize_t n = readlink("/proc/self", self, sizeof(self) - 1);
+
+        if (n < 0)
+                return false;
+        self[n] = '\0';
+        return atoi(self) == getpid();
+}
+
 int process_cgroup(const struct hobble_process *p, char *buf, size_t size)
 {
         pid_t tid;

@@ -39,6 +39,10 @@ bool process_descends_from(pid_t pid, pid_t ancestor);
  * Returns 0, 1, -ESRCH, or another negative errno. */
 int process_shares_namespace(pid_t pid, const char *kind);
 
+/* Whether /proc is there and is that of this process's pid namespace: else the numbers in it are others than
+ * those that the kernel takes from us. */
+bool process_sees_itself(void);
+
 /* The path of the cgroup that the process is in, in the v2 hierarchy. One whose leader has exited is where
  * its other threads are. -ESRCH: it has ended, or is a zombie; else as cgroup_of_process(). */
 int process_cgroup(const struct hobble_process *p, char *buf, size_t size);
