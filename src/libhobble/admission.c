@@ -174,8 +174,10 @@ static int find_berth(struct admission *a, const struct hobble_process *p, struc
         int r;
 
         r = process_cgroup(p, origin, sizeof(origin));
+        if (r == -ESRCH || (r == -EXDEV && !root))
+                return 0;
         if (r < 0)
-                return r == -ESRCH ? 0 : r;
+                return r;
         if (!root && protection_of_process(a->engine, p, NULL) < 0)
                 return 0;
         if (is_taken(a, origin))
