@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 
 static void unref_tablep(struct libmnt_table **table)
@@ -28,12 +29,33 @@ static bool is_cgroup2(int fd)
         return fstatfs(fd, &sfs) == 0 && sfs.f_type == CGROUP2_SUPER_MAGIC;
 }
 
-/* A mount of the whole hierarchy, not of a part of it: paths in /proc/PID/cgroup begin at its root. Something
- * may be mounted on top, so what is opened is looked at. */
+/* What is mounted there is of the hierarchy, and is its root; something may be mounted on top, so what is
+ * opened is looked at. */
+static int open_root(struct libmnt_fs *fs)
+{
+        const char *type = mnt_fs_get_fstype(fs), *root = mnt_fs_get_root(fs);
+        int fd;
+
+        if (!type || strcmp(type, "cgroup2") != 0 || !root || strcmp(root, "/") != 0)
+                return -ENOENT;
+        fd = open(mnt_fs_get_target(fs), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd >= 0 && !is_cgroup2(fd) ? close_fd(fd) : fd;
+}
+
+static bool is_read_only(int fd)
+{
+        struct statvfs sfs;
+
+        return fstatvfs(fd, &sfs) == 0 && sfs.f_flag & ST_RDONLY;
+}
+
+/* A mount of the whole hierarchy that this process's cgroup namespace has, not of a part of it, nor of what
+ * is above: paths in /proc/PID/cgroup begin at its root. One that can be written to, where there is one. */
 static int open_mounted(void)
 {
         _cleanup_(unref_tablep) struct libmnt_table *table = NULL;
         _cleanup_(unref_iterp) struct libmnt_iter *iter = NULL;
+        _cleanup_close_ int found_fd = -EBADF;
         struct libmnt_fs *fs;
 
         table = mnt_new_table_from_file("/proc/self/mountinfo");
@@ -42,17 +64,16 @@ static int open_mounted(void)
                 return -ENOMEM;
 
         while (mnt_table_next_fs(table, iter, &fs) == 0) {
-                const char *type = mnt_fs_get_fstype(fs), *root = mnt_fs_get_root(fs);
-                int fd;
+                int fd = open_root(fs);
 
-                if (!type || strcmp(type, "cgroup2") != 0 || !root || strcmp(root, "/") != 0)
+                if (fd < 0)
                         continue;
-                fd = open(mnt_fs_get_target(fs), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                if (fd >= 0 && is_cgroup2(fd))
-                        return fd;
-                close_fd(fd);
+                close_fd(found_fd);
+                found_fd = fd;
+                if (!is_read_only(fd))
+                        break;
         }
-        return -ENOENT;
+        return found_fd >= 0 ? TAKE_FD(found_fd) : -ENOENT;
 }
 
 static int open_private(void)
