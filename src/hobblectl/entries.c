@@ -96,6 +96,13 @@ const char *entry_state(const struct hobble_entry *entry)
         return entry->alive ? names[entry->state] : "orphaned";
 }
 
+const char *entry_container(const struct hobble_entry *entry, char *buf)
+{
+        /* Who is not root cannot see where a tree came from, but mostly it is beneath that. */
+        (void) container_of_cgroup(*entry->origin ? entry->origin : entry->cgroup, buf);
+        return buf;
+}
+
 int entries_failed(int error)
 {
         switch (error) {

@@ -3,6 +3,7 @@
 
 /* What the cgroup tree shows as hobbled, kept. */
 
+#include "container.h"
 #include "hobble.h"
 
 #include <stddef.h>
@@ -29,6 +30,10 @@ void entries_done(struct entries *entries);
 
 /* What its state is called. */
 const char *entry_state(const struct hobble_entry *entry);
+
+/* The container that it is of, "" for none; not escaped. Returns buf, which has room for CONTAINER_MAX bytes.
+ */
+const char *entry_container(const struct hobble_entry *entry, char *buf);
 
 /* Complain that they could not be read. Returns the exit status. */
 int entries_failed(int error);

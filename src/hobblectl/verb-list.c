@@ -4,7 +4,6 @@
 
 #include "cells.h"
 #include "client.h"
-#include "container.h"
 #include "entries.h"
 #include "message.h"
 #include "options.h"
@@ -91,19 +90,11 @@ static char *cell_of_daemon(const struct item *item, unsigned column, const stru
         }
 }
 
-/* Who is not root cannot see where a tree came from, but mostly it is beneath that. */
-static char *cell_of_container(const struct hobble_entry *entry, const struct table_format *format)
-{
-        char container[CONTAINER_MAX];
-
-        (void) container_of_cgroup(*entry->origin ? entry->origin : entry->cgroup, container);
-        return table_text(container, format);
-}
-
 static char *cell(const void *row, unsigned column, const struct table_format *format)
 {
         const struct item *item = row;
         const struct hobble_entry *entry = item->entry;
+        char container[CONTAINER_MAX];
 
         switch (column) {
         case COLUMN_SUBJECT:
@@ -127,7 +118,7 @@ static char *cell(const void *row, unsigned column, const struct table_format *f
         case COLUMN_INSTANCE:
                 return table_text(entry->instance, format);
         case COLUMN_CONTAINER:
-                return cell_of_container(entry, format);
+                return table_text(entry_container(entry, container), format);
         default:
                 return cell_of_daemon(item, column, format);
         }

@@ -23,6 +23,7 @@ enum {
         COLUMN_COMMAND,
         COLUMN_KIND,
         COLUMN_INSTANCE,
+        COLUMN_CONTAINER,
         COLUMN_MAX,
 };
 
@@ -37,6 +38,7 @@ static const struct column_row columns[COLUMN_MAX + 1] = {
         [COLUMN_COMMAND] = { "COMMAND", "Command line; of a subject: command name", .flags = SCOLS_FL_TRUNC },
         [COLUMN_KIND] = { "KIND", "tarpit, subject or process", .hidden = true },
         [COLUMN_INSTANCE] = { "INSTANCE", "Which hobbled has it", .hidden = true },
+        [COLUMN_CONTAINER] = { "CONTAINER", "Its container, as in list", .hidden = true },
 };
 
 static const struct option_row options[] = {
@@ -281,6 +283,8 @@ static char *process_cell(const struct process *p, unsigned column, const struct
 
 static char *subject_cell(const struct hobble_entry *e, unsigned column, const struct table_format *format)
 {
+        char container[CONTAINER_MAX];
+
         switch (column) {
         case COLUMN_TREE:
                 return table_text(e->subject, format);
@@ -296,6 +300,8 @@ static char *subject_cell(const struct hobble_entry *e, unsigned column, const s
                 return table_text(e->command, format);
         case COLUMN_KIND:
                 return strdup("subject");
+        case COLUMN_CONTAINER:
+                return table_text(entry_container(e, container), format);
         default:
                 return strdup("");
         }

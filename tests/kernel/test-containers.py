@@ -57,6 +57,8 @@ def hobbled_from_the_host(name, **kind):
         h.equal(set(pids), h.members(directory), "who is in")
         h.wait_until(lambda: h.frozen(directory), 5, "it is frozen")
         h.equal("docker:0123456789ab", shown(hobbled, pids[0]), "the container's name")
+        said = h.hobblectl("tree", "--raw", "--no-headings", "--output=KIND,CONTAINER", str(pids[1])).stdout
+        h.equal(["tarpit -", "subject docker:0123456789ab", "process -", "process -"], said.splitlines(), "the tree")
         own = "/../" if kind.get("delegated") else "/"
         h.equal(own + os.path.basename(directory), container.inner_cgroup(pids[0]), "what it sees itself in")
         released(hobbled, file, container, pids)
