@@ -297,7 +297,10 @@ static int start_service(struct guard_link *g)
         r = connect_to_service(g);
         if (r >= 0)
                 r = find_home(g);
-        return r < 0 ? r : say_first(g);
+        if (r >= 0)
+                r = say_first(g);
+        /* It has hung up before it was told anything, as it does when it has another engine. */
+        return r == -EPIPE ? -EBUSY : r;
 }
 
 static int start(struct guard_link *g)
