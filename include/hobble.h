@@ -147,6 +147,12 @@ unsigned hobble_engine_subjects(const hobble_engine *engine);
 int hobble_engine_may_hobble(const hobble_engine *engine, pid_t pid, const char **ret_reason);
 
 /* The root, as it was named to hobble_tarpit_add_tree(), of the tree of this engine's that the process is a
+/* Whether hobble_tarpit_add_cgroup() would take the cgroup, of which dir_fd is a descriptor. Returns 0 or its
+ * error: -EOPNOTSUPP, -EPERM or -ELOOP with a clause in *ret_reason (static: "contains PID 1", "contains
+ * hobbled itself", "contains an ancestor of hobbled", "belongs to another user"; may be NULL), which is left
+ * alone with any other. */
+int hobble_engine_may_hobble_cgroup(const hobble_engine *engine, int dir_fd, const char **ret_reason);
+
  * part of; it may have ended since. -ENOENT: it is in none; -ESRCH: no such process (any more). */
 int hobble_engine_root_of(const hobble_engine *engine, pid_t pid, pid_t *ret_root, uint64_t *ret_start_time);
 
@@ -234,7 +240,8 @@ int hobble_tarpit_set_limits(hobble_tarpit *tarpit, const struct hobble_limits *
 
 /* Hobble an existing cgroup v2 directory in place. dir_fd is a descriptor of it (O_PATH will do; it is
  * duplicated). -EOPNOTSUPP: not a cgroup v2 directory, or the root; -EPERM: not owned by the engine's user;
- * -ELOOP: it contains this process, PID 1 or an engine's home; -EEXIST; -EAGAIN as above. */
+ * -ELOOP: it contains this process or an ancestor of it, PID 1 or an engine's home, see
+ * hobble_engine_may_hobble_cgroup(); -EEXIST; -EAGAIN as above. */
 int hobble_tarpit_add_cgroup(hobble_tarpit *tarpit, int dir_fd, void *userdata, hobble_subject **ret);
 
 /* How a tarpit stands at this moment. */

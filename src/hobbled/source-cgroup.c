@@ -6,16 +6,14 @@
 #include <errno.h>
 #include <string.h>
 
-static const char *refusal(int error)
+/* The engine's own reason, where it has one. */
+static const char *refusal(const struct source_cgroup *c, const struct probe *probe, int error)
 {
+        const char *reason = NULL;
+
+        if (hobble_engine_may_hobble_cgroup(c->host->engine, probe->fd, &reason) == error && reason)
+                return reason;
         switch (error) {
-        case -EOPNOTSUPP:
-                return "is the root of the cgroup hierarchy, which cannot be frozen";
-        case -EPERM:
-        case -EACCES:
-                return "belongs to another user";
-        case -ELOOP:
-                return "contains PID 1, hobbled itself or what it hobbles";
         case -EEXIST:
                 return "is hobbled already";
         case -EAGAIN:
@@ -47,7 +45,7 @@ bool source_cgroup_offer(struct source_cgroup *c, const struct probe *probe)
         r = hobble_tarpit_add_cgroup(host->tarpit, probe->fd, c->userdata, &c->subject);
         if (r < 0) {
                 c->subject = NULL;
-                topic_problem(c->topic, MESSAGE_WARNING, "%s; not hobbled for now", refusal(r));
+                topic_problem(c->topic, MESSAGE_WARNING, "%s; not hobbled for now", refusal(c, probe, r));
                 return false;
         }
         c->releasing = c->held = false;

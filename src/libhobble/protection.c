@@ -148,34 +148,65 @@ static int path_in_hierarchy(const hobble_engine *e, int dir_fd, char *ret, size
         return 0;
 }
 
-int protection_of_cgroup(const hobble_engine *e, int dir_fd, char *ret_path, size_t size)
+static bool has_process(const char *cgroup, pid_t pid)
 {
         char path[CGROUP_PATH_MAX];
+
+        return cgroup_of_process(pid, path, sizeof(path)) >= 0 && path_is_beneath(path, cgroup);
+}
+
+/* What is in the cgroup that must not be frozen, NULL: nothing. */
+static const char *why_not_to_freeze(const hobble_engine *e, const char *cgroup)
+{
+        char path[CGROUP_PATH_MAX];
+
+        if (has_process(cgroup, 1))
+                return "contains PID 1";
+        if (has_process(cgroup, e->protection.self))
+                return "contains hobbled itself";
+        for (size_t i = 0; i < e->protection.n_ancestors; i++)
+                if (has_process(cgroup, e->protection.ancestors[i].pid))
+                        return "contains an ancestor of hobbled";
+        if (path_is_in_home(cgroup) || path_is_beneath(cgroup, e->pit_path))
+                return "is a cgroup of hobbled's own";
+        if (path_is_beneath(e->pit_path, cgroup) || path_is_beneath("/" HOME_SERVICE_PATH, cgroup))
+                return "contains what hobbled hobbles";
+        if (subject_mark_find(e->root_fd, cgroup, CGROUP_MARK_ORIGIN, path, sizeof(path)) > 0)
+                return "is part of what is hobbled already";
+        return NULL;
+}
+
+int protection_of_cgroup(const hobble_engine *e, int dir_fd, char *ret_path, size_t size,
+                         const char **ret_reason)
+{
         struct statfs sfs;
         int r;
 
+        *ret_reason = NULL;
         if (fstatfs(dir_fd, &sfs) < 0)
                 return -errno;
-        if (sfs.f_type != CGROUP2_SUPER_MAGIC)
-                return -EOPNOTSUPP;
-        r = path_in_hierarchy(e, dir_fd, ret_path, size);
+        r = sfs.f_type == CGROUP2_SUPER_MAGIC ? path_in_hierarchy(e, dir_fd, ret_path, size) : -EOPNOTSUPP;
+        if (r == -EOPNOTSUPP)
+                *ret_reason = "is no cgroup of the v2 hierarchy that hobbled uses";
         if (r < 0)
                 return r;
+        *ret_reason = "is the root of the cgroup hierarchy, which cannot be frozen";
         if (strcmp(ret_path, "/") == 0)
                 return -EOPNOTSUPP;
+        *ret_reason = "belongs to another user";
         if (!cgroup_is_ours(dir_fd))
                 return -EPERM;
+        *ret_reason = why_not_to_freeze(e, ret_path);
+        return *ret_reason ? -ELOOP : 0;
+}
 
-        if (path_is_in_home(ret_path) || path_is_beneath(e->pit_path, ret_path) ||
-            path_is_beneath(ret_path, e->pit_path) || path_is_beneath("/" HOME_SERVICE_PATH, ret_path) ||
-            subject_mark_find(e->root_fd, ret_path, CGROUP_MARK_ORIGIN, path, sizeof(path)) > 0)
-                return -ELOOP;
-        for (size_t i = 0; i <= e->protection.n_ancestors; i++) {
-                pid_t pid =
-                        i < e->protection.n_ancestors ? e->protection.ancestors[i].pid : e->protection.self;
+_public_ int hobble_engine_may_hobble_cgroup(const hobble_engine *e, int dir_fd, const char **ret_reason)
+{
+        char path[CGROUP_PATH_MAX];
+        const char *reason = NULL;
+        int r = protection_of_cgroup(e, dir_fd, path, sizeof(path), &reason);
 
-                if (cgroup_of_process(pid, path, sizeof(path)) >= 0 && path_is_beneath(path, ret_path))
-                        return -ELOOP;
-        }
-        return 0;
+        if (r < 0 && reason && ret_reason)
+                *ret_reason = reason;
+        return r;
 }

@@ -26,8 +26,9 @@ void protection_done(struct protection *p);
 int protection_of_process(const hobble_engine *e, const struct hobble_process *p, const char **ret_reason);
 
 /* Whether the cgroup may be frozen in place. Returns 0 and its path in the hierarchy, or an error as
- * hobble_tarpit_add_cgroup() has it. */
-int protection_of_cgroup(const hobble_engine *e, int dir_fd, char *ret_path, size_t size);
+ * hobble_tarpit_add_cgroup() has it, and a clause that says why (static), or NULL where only errno tells. */
+int protection_of_cgroup(const hobble_engine *e, int dir_fd, char *ret_path, size_t size,
+                         const char **ret_reason);
 
 /* Whether path is dir or beneath it; whether it is in some instance's home. Both begin with a slash. */
 bool path_is_beneath(const char *path, const char *dir);

@@ -382,6 +382,7 @@ _public_ int hobble_tarpit_add_cgroup(hobble_tarpit *t, int dir_fd, void *userda
 {
         _cleanup_close_ int fd = -EBADF;
         char path[CGROUP_PATH_MAX];
+        const char *reason;
         hobble_subject *s;
         struct stat st;
         int r;
@@ -392,7 +393,7 @@ _public_ int hobble_tarpit_add_cgroup(hobble_tarpit *t, int dir_fd, void *userda
         fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
-        r = protection_of_cgroup(t->engine, fd, path, sizeof(path));
+        r = protection_of_cgroup(t->engine, fd, path, sizeof(path), &reason);
         if (r < 0)
                 return r;
         if (is_hobbled_in_place(t->engine, st.st_ino))
