@@ -48,11 +48,19 @@ struct in_place *in_place_free(struct in_place *p)
         return NULL;
 }
 
+/* A tool that reads the state, freezes, and writes back what it read does so within moments; who reads
+ * without that, as monitoring does, is not taken for one later. */
+#define READ_AND_FREEZE_USEC (100 * USEC_PER_MSEC)
+
+/* They close it after their freeze, and after giving back what they found. */
+#define CLOSES_RETURN 2U
+
 /* Returns 0, 1 or a negative errno. */
-static int is_frozen(const struct in_place *p)
+static int is_frozen(const struct in_place_watch *w, struct in_place *p)
 {
         char value;
 
+        p->looked_in = w->drains;
         if (pread(p->freeze_fd, &value, 1, 0) != 1)
                 return errno ? -errno : -EIO;
         return value == '1';
@@ -63,35 +71,60 @@ static int mark(struct in_place_watch *w, const struct in_place *p)
         return cgroup_mark_set(p->dir_fd, CGROUP_MARK_INSTANCE, w->engine->instance);
 }
 
-/* Someone else wrote to the subject's cgroup.freeze. */
-static void heed(struct in_place_watch *w, struct in_place *p)
+static void hold(struct in_place *p, uint64_t now)
+{
+        hobble_subject *s = p->subject;
+
+        /* An event comes after the write that it tells of: what was a thaw just before our own freeze looks
+         * like a freeze now. */
+        p->doubtful = p->frozen && now - p->written_usec < DOUBT_USEC;
+        if (!p->doubtful)
+                (void) cgroup_mark_clear(p->dir_fd, CGROUP_MARK_INSTANCE);
+        p->held = p->wrote = true;
+        p->closes = p->saw_ours_usec && now - p->saw_ours_usec < READ_AND_FREEZE_USEC ? CLOSES_RETURN : 0;
+        if (s->state == SUBJECT_LIVE) {
+                planner_hold(s->tarpit->planner, &s->plan, true, now);
+                subject_note_frozen(s, now);
+                subject_tell(s, (struct hobble_event){ .kind = HOBBLE_EVENT_HELD });
+        }
+}
+
+/* Hear of what others do to it, and of their reads or not. Anybody may read it, again and again: of reads we
+ * hear once between two writes of ours. */
+static int listen_to(struct in_place_watch *w, struct in_place *p, bool reads)
+{
+        uint32_t mask = IN_MODIFY | IN_CLOSE_WRITE | (reads ? IN_ACCESS : 0U);
+        char file[64];
+        int watch;
+
+        snprintf(file, sizeof(file), "/proc/self/fd/%d", p->freeze_fd);
+        watch = inotify_add_watch(w->inotify_fd, file, mask);
+        if (watch < 0)
+                return -errno;
+        p->watch = watch;
+        p->hears_reads = reads;
+        return 0;
+}
+
+/* Someone else read it: whether what they saw was our freeze. */
+static void note_read(struct in_place_watch *w, struct in_place *p)
+{
+        if (p->looked_in == w->drains || !p->hears_reads)
+                return;
+        (void) listen_to(w, p, false);
+        if (!p->held)
+                p->saw_ours_usec = p->frozen ? clock_now() : 0;
+}
+
+/* It is thawed: what they had frozen or, where we had it frozen, what is ours to freeze again when its time
+ * comes. */
+static void go_on(struct in_place_watch *w, struct in_place *p, uint64_t now)
 {
         hobble_subject *s = p->subject;
         struct planner *planner = s->tarpit->planner;
-        uint64_t now = clock_now();
-        int frozen = is_frozen(p);
 
-        if (frozen < 0)
+        if (s->state != SUBJECT_LIVE)
                 return;
-        if (frozen && !p->held) {
-                /* An event comes after the write that it tells of: what was a thaw just before our own freeze
-                 * looks like a freeze now. */
-                p->doubtful = p->frozen && now - p->written_usec < DOUBT_USEC;
-                if (!p->doubtful)
-                        (void) cgroup_mark_clear(p->dir_fd, CGROUP_MARK_INSTANCE);
-                p->held = true;
-                if (s->state == SUBJECT_LIVE) {
-                        planner_hold(planner, &s->plan, true, now);
-                        subject_note_frozen(s, now);
-                        subject_tell(s, (struct hobble_event){ .kind = HOBBLE_EVENT_HELD });
-                }
-                return;
-        }
-        if (frozen || s->state != SUBJECT_LIVE)
-                return;
-
-        /* Thawed: what they had frozen or, where we had it frozen, what is ours to freeze again when its time
-         * comes. */
         if (p->held) {
                 p->held = p->doubtful = false;
                 (void) mark(w, p);
@@ -103,6 +136,34 @@ static void heed(struct in_place_watch *w, struct in_place *p)
         }
         planner_hold(planner, &s->plan, false, now);
         tarpit_set_clock(s->tarpit);
+}
+
+/* Someone else wrote to the subject's cgroup.freeze. */
+static void heed(struct in_place_watch *w, struct in_place *p)
+{
+        uint64_t now = clock_now();
+        int frozen = is_frozen(w, p);
+
+        p->wrote = true;
+        if (frozen > 0 && !p->held)
+                hold(p, now);
+        else if (frozen == 0)
+                go_on(w, p, now);
+}
+
+/* Someone else closed it, who could write. A shell that opens it to write changes it twice, so what counts is
+ * that. Who read our freeze, froze, and froze once more has given back what they found: it is ours to thaw,
+ * and nobody else would. */
+static void note_close(struct in_place_watch *w, struct in_place *p)
+{
+        if (!p->held || !TAKE(p->wrote, false) || p->closes == 0 || --p->closes > 0)
+                return;
+        if (p->subject->state != SUBJECT_LIVE || is_frozen(w, p) <= 0)
+                return;
+        (void) mark(w, p);
+        p->frozen = false;
+        if (file_write(p->freeze_fd, "0") >= 0)
+                go_on(w, p, clock_now());
 }
 
 static struct in_place *find(struct in_place_watch *w, int watch)
@@ -128,13 +189,18 @@ static void drain(struct in_place_watch *w, const struct in_place *own)
                         struct in_place *p;
 
                         i += (ssize_t) (sizeof(*event) + event->len);
-                        if (!(event->mask & IN_MODIFY))
-                                continue;
                         p = find(w, event->wd);
-                        if (p && p != own)
+                        if (!p || p == own)
+                                continue;
+                        if (event->mask & IN_ACCESS)
+                                note_read(w, p);
+                        if (event->mask & IN_MODIFY)
                                 heed(w, p);
+                        if (event->mask & IN_CLOSE_WRITE)
+                                note_close(w, p);
                 }
         }
+        w->drains++;
 }
 
 static int on_write(_unused_ sd_event_source *s, _unused_ int fd, _unused_ uint32_t revents, void *userdata)
@@ -145,7 +211,6 @@ static int on_write(_unused_ sd_event_source *s, _unused_ int fd, _unused_ uint3
 
 static int watch(struct in_place_watch *w, struct in_place *p)
 {
-        char file[64];
         int r;
 
         if (!w->on_write) {
@@ -160,10 +225,9 @@ static int watch(struct in_place_watch *w, struct in_place *p)
                 (void) sd_event_source_set_priority(w->on_write, PRIORITY_GUARD);
         }
 
-        snprintf(file, sizeof(file), "/proc/self/fd/%d", p->freeze_fd);
-        p->watch = inotify_add_watch(w->inotify_fd, file, IN_MODIFY);
-        if (p->watch < 0)
-                return -errno;
+        r = listen_to(w, p, true);
+        if (r < 0)
+                return r;
         ilist_append(&w->watched, &p->link);
         return 0;
 }
@@ -177,7 +241,7 @@ int in_place_begin(struct in_place_watch *w, hobble_subject *s)
         r = watch(w, p);
         if (r < 0)
                 return r;
-        r = is_frozen(p);
+        r = is_frozen(w, p);
         if (r < 0)
                 return r;
         p->held = r > 0;
@@ -226,11 +290,14 @@ int in_place_write(struct in_place_watch *w, hobble_subject *s, bool freeze)
                 return r;
         p->frozen = freeze;
         p->written_usec = clock_now();
+        if (!p->hears_reads)
+                (void) listen_to(w, p, true);
 
         drain(w, p);
         /* They may have written the contrary in between; their event looked like ours. */
-        if (is_frozen(p) != freeze)
+        if (is_frozen(w, p) != freeze)
                 heed(w, p);
+        drain(w, NULL);
         return 0;
 }
 

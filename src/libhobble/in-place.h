@@ -4,7 +4,8 @@
 /* Cgroups that are hobbled where they are. Others may freeze them too: inotify tells of every write to
  * cgroup.freeze, our own among them, so events are drained after each write of ours, and whatever comes then
  * is someone else's. What they freeze is theirs to thaw: meanwhile the mark is away, so that no rescue thaws
- * it, and the planner leaves it alone. */
+ * it, and the planner leaves it alone. Some read the state, freeze, and in the end write back what they read,
+ * which may have been our freeze: so reads are heard of as well. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,13 +24,21 @@ struct in_place {
         bool doubtful; /* held, but the freeze may be our own: the mark stays, and it is thawed in the end */
         bool frozen;   /* as we last wrote it */
         uint64_t written_usec;
-        char path[]; /* in the hierarchy */
+
+        /* Of others: what tells who gives our own freeze back. */
+        bool wrote;             /* they did, and have not closed it since */
+        unsigned closes;        /* held by someone who had read our freeze: after so many it is given back */
+        bool hears_reads;       /* reads are told of */
+        uint64_t saw_ours_usec; /* when it was last read, while we had it frozen; 0: while we had not */
+        uint64_t looked_in;     /* in_place_watch.drains when we last read it ourselves */
+        char path[];            /* in the hierarchy */
 };
 
 struct in_place_watch {
         hobble_engine *engine;
         int inotify_fd; /* -EBADF: until there is one to watch */
         sd_event_source *on_write;
+        uint64_t drains;      /* how often all events were read */
         struct ilist watched; /* of in_place.link */
 };
 
