@@ -57,15 +57,15 @@ static void probe_say(struct probe *p, enum probe_kind kind, const char *fmt, ..
         va_end(ap);
 }
 
-/* Note what kind of file system fd is in. Returns whether it is a cgroup v2 hierarchy. */
-static bool probe_file_system(struct probe *p, int fd)
+/* Note what kind of file system fd is in. Returns its magic number, 0: not known. */
+static uint64_t probe_file_system(struct probe *p, int fd)
 {
         struct statfs fs;
 
         p->live = p->silent = false;
         if (fstatfs(fd, &fs) < 0) {
                 p->silent = true;
-                return false;
+                return 0;
         }
         for (size_t i = 0; i < ELEMENTSOF(file_systems); i++) {
                 if ((uint64_t) (uint32_t) fs.f_type == file_systems[i].magic) {
@@ -73,7 +73,7 @@ static bool probe_file_system(struct probe *p, int fd)
                         p->live = file_systems[i].live;
                 }
         }
-        return (uint64_t) (uint32_t) fs.f_type == CGROUP2_SUPER_MAGIC;
+        return (uint32_t) fs.f_type;
 }
 
 static int probe_take(struct probe *p, int dir_fd, const char *path)
@@ -134,18 +134,20 @@ static void probe_judge_file(struct probe *p)
 
 static int probe_inside_directory(struct probe *p)
 {
-        int dir_fd = p->fd, r = -ENOENT;
+        _cleanup_close_ int dir_fd = TAKE_FD(p->fd);
+        int r = -ENOENT;
 
-        p->fd = -EBADF;
-        for (const char *const *name = probe_inside; *name && r == -ENOENT; name++)
+        for (const char *const *name = probe_inside; *name && r == -ENOENT; name++) {
                 r = probe_take(p, dir_fd, *name);
-        close_fd(dir_fd);
+                p->list = *name;
+        }
 
         if (r == -ENOENT)
                 probe_say(p, PROBE_MISSING, "is a directory without cgroup.procs and tasks");
         else if (r >= 0) {
                 p->inside = true;
-                (void) probe_file_system(p, p->fd);
+                if (probe_file_system(p, p->fd) == CGROUP_SUPER_MAGIC)
+                        p->group_fd = TAKE_FD(dir_fd);
                 probe_judge_file(p);
         }
         return r == -ENOENT ? 0 : r;
@@ -172,7 +174,7 @@ static void probe_missing(struct probe *p, const char *path)
 
 void probe_path(const char *path, struct probe *ret)
 {
-        struct probe p = { .fd = -EBADF };
+        struct probe p = { .fd = -EBADF, .group_fd = -EBADF };
         bool v2;
         int r;
 
@@ -180,7 +182,7 @@ void probe_path(const char *path, struct probe *ret)
         if (r == -ENOENT || r == -ENOTDIR)
                 probe_missing(&p, path);
         else if (r >= 0) {
-                v2 = probe_file_system(&p, p.fd);
+                v2 = probe_file_system(&p, p.fd) == CGROUP2_SUPER_MAGIC;
                 if (v2 && S_ISREG(p.st.st_mode))
                         r = probe_member_file(&p);
                 if (r < 0)
@@ -196,13 +198,14 @@ void probe_path(const char *path, struct probe *ret)
         if (r < 0 && !*p.text)
                 probe_say(&p, PROBE_UNFIT, "cannot be looked at: %s", strerror(-r));
         if (p.kind == PROBE_MISSING || p.kind == PROBE_UNFIT)
-                p.fd = close_fd(p.fd);
+                probe_done(&p);
         *ret = p;
 }
 
 void probe_done(struct probe *p)
 {
         p->fd = close_fd(p->fd);
+        p->group_fd = close_fd(p->group_fd);
 }
 
 int probe_open(const struct probe *p)

@@ -24,13 +24,15 @@ struct probe {
         bool silent;      /* the file system may tell nobody of changes */
         bool member_file; /* the path was a cgroup's list of members, and fd is its directory */
         bool inside;      /* the path was a directory, and fd is a list of members in it */
+        int group_fd;     /* O_PATH: that directory, where it is of cgroup v1; -EBADF: none */
+        const char *list; /* the name of the list in there (static) */
         char text[160];   /* a clause: "is a directory without ...", "is a FIFO" */
 };
 
 /* The names that are looked for in a directory, in this order; ends with a NULL. */
 extern const char *const probe_inside[];
 
-/* Always gives an answer; the caller closes fd by probe_done(). */
+/* Always gives an answer; the caller closes what is open by probe_done(). */
 void probe_path(const char *path, struct probe *ret);
 void probe_done(struct probe *p);
 

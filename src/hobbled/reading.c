@@ -4,6 +4,7 @@
 #include "macro.h"
 #include "text.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 
@@ -75,6 +76,8 @@ struct reading *reading_free(struct reading *reading)
         if (!reading)
                 return NULL;
         close_fd(reading->fd);
+        close_fd(reading->group_fd);
+        groups_done(&reading->groups);
         pidfile_parser_done(&reading->parser);
         free(reading->bits);
         free(reading);
@@ -93,7 +96,11 @@ int reading_new(struct reading **ret, const struct probe *probe)
         reading->first_word = BITS_WORDS;
         reading->live = probe->live;
         reading->silent = probe->silent;
-        reading->fd = probe_open(probe);
+        reading->list = probe->list;
+        reading->group_fd = probe->group_fd < 0 ? -EBADF : fcntl(probe->group_fd, F_DUPFD_CLOEXEC, 0);
+        if (reading->group_fd >= 0)
+                r = groups_begin(&reading->groups, reading->group_fd);
+        reading->fd = r < 0 ? r : probe_open(probe);
         reading->bits = calloc(BITS_WORDS, sizeof(*reading->bits));
         if (reading->fd < 0)
                 r = reading->fd;
@@ -113,6 +120,28 @@ int reading_new(struct reading **ret, const struct probe *probe)
         return 0;
 }
 
+/* Go on with the members of the next group beneath, and at the end of the groups with all of them once more:
+ * who was moved from one to another meanwhile may have been in neither. Returns 1, 0 at the end, or a
+ * negative errno. */
+static int reading_next_group(struct reading *reading)
+{
+        int r, fd = groups_next(&reading->groups, reading->list);
+
+        if (fd == -ENOENT && reading->nested && !reading->again) {
+                reading->again = true;
+                r = groups_begin(&reading->groups, reading->group_fd);
+                fd = r < 0 ? r : openat(reading->group_fd, reading->list, O_RDONLY | O_CLOEXEC);
+                if (fd == -1)
+                        fd = -errno;
+        }
+        if (fd < 0)
+                return fd == -ENOENT ? 0 : fd;
+        close_fd(reading->fd);
+        reading->fd = fd;
+        reading->nested = true;
+        return 1;
+}
+
 int reading_step(struct reading *reading)
 {
         char chunk[CHUNK_SIZE];
@@ -120,10 +149,12 @@ int reading_step(struct reading *reading)
         int r;
 
         n = read(reading->fd, chunk, sizeof(chunk));
+        if (n < 0 && errno == ENODEV && reading->nested) /* a group that was just removed */
+                n = 0;
         if (n < 0)
                 return errno == EINTR ? 1 : -errno;
         if (n == 0)
-                return 0;
+                return reading_next_group(reading);
 
         reading->size += (size_t) n;
         if (reading->size > READING_SIZE_MAX)

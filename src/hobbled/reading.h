@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One pass through a file of pids, a piece at a time. Kept after its end until it is known whether a last
- * line without an end counts. */
+/* One pass through a file of pids, a piece at a time, and where it is the list of members of a cgroup v1
+ * directory, through those of the groups beneath. Kept after its end until it is known whether a last line
+ * without an end counts. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
 
+#include "groups.h"
 #include "pidfile.h"
 #include "probe.h"
 
@@ -39,6 +41,11 @@ struct fault {
 
 struct reading {
         int fd;
+        int group_fd;           /* as in struct probe */
+        const char *list;       /* as in struct probe */
+        struct groups groups;   /* those beneath */
+        bool nested;            /* there are some */
+        bool again;             /* they are read for the second time */
         bool live, silent;      /* as in struct probe */
         bool complete;          /* for the caller's use */
         struct edition edition; /* at its beginning */
