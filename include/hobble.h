@@ -127,8 +127,9 @@ struct hobble_options {
  * guard. Ready to admit when it returns; freezing begins when the guard has answered
  * (HOBBLE_EVENT_GUARD_READY). -EBUSY: a live engine has this instance name; -EINVAL: a bad name; -ENOENT: no
  * guard program; -EPERM or -EACCES: not permitted to change the hierarchy; -ENOENT also: no such parent;
- * -EOPNOTSUPP: no cgroup v2 with a freezer here; -EROFS: its hierarchy is mounted read-only, as in a
- * container; -EXDEV: /proc is not there, or is that of another pid namespace. */
+ * -EOPNOTSUPP: the kernel has no cgroup v2 with a freezer; -ENXIO: it is not mounted, and mounting it is not
+ * permitted; -EROFS: its hierarchy is mounted read-only, as in a container; -EXDEV: /proc is not there, or is
+ * that of another pid namespace. */
 int hobble_engine_new(hobble_engine **ret, sd_event *event, const struct hobble_options *options);
 
 /* Release everything (thaw, back to the origins), end the guard, remove the home. Returns NULL; NULL is fine.
@@ -146,13 +147,13 @@ unsigned hobble_engine_subjects(const hobble_engine *engine);
  * namespace"); -ESRCH where there is no such process. */
 int hobble_engine_may_hobble(const hobble_engine *engine, pid_t pid, const char **ret_reason);
 
-/* The root, as it was named to hobble_tarpit_add_tree(), of the tree of this engine's that the process is a
 /* Whether hobble_tarpit_add_cgroup() would take the cgroup, of which dir_fd is a descriptor. Returns 0 or its
  * error: -EOPNOTSUPP, -EPERM or -ELOOP with a clause in *ret_reason (static: "contains PID 1", "contains
  * hobbled itself", "contains an ancestor of hobbled", "belongs to another user"; may be NULL), which is left
  * alone with any other. */
 int hobble_engine_may_hobble_cgroup(const hobble_engine *engine, int dir_fd, const char **ret_reason);
 
+/* The root, as it was named to hobble_tarpit_add_tree(), of the tree of this engine's that the process is a
  * part of; it may have ended since. -ENOENT: it is in none; -ESRCH: no such process (any more). */
 int hobble_engine_root_of(const hobble_engine *engine, pid_t pid, pid_t *ret_root, uint64_t *ret_start_time);
 
@@ -343,7 +344,7 @@ struct hobble_entry {
 
 /* Call fn for each subject of each instance that the cgroup tree shows, in no order: of this user's and, as
  * root, of `hobblectl run` of other users. fn returns 0 to go on,
- * else the walk ends with that value. -EOPNOTSUPP: no cgroup v2 here. */
+ * else the walk ends with that value. -EOPNOTSUPP, -ENXIO: no cgroup v2 here. */
 int hobble_list(int (*fn)(const struct hobble_entry *entry, void *userdata), void *userdata);
 
 /* -- Rescue ------------------------------------------------------------------------------------ */
@@ -363,8 +364,8 @@ struct hobble_rescued {
 };
 
 /* Thaw and restore everything that bears the mark of an instance of this user's: of one, or of all (NULL).
- * Needs no engine. -EOPNOTSUPP; -EPERM; -EBUSY: the one asked for is alive and HOBBLE_RESCUE_ALL was not
- * given; -ENOENT: no such. */
+ * Needs no engine. -EOPNOTSUPP, -ENXIO; -EPERM; -EBUSY: the one asked for is alive and HOBBLE_RESCUE_ALL was
+ * not given; -ENOENT: no such. */
 int hobble_rescue(const char *instance, unsigned flags, struct hobble_rescued *ret);
 
 #ifdef __cplusplus

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "entries.h"
+#include "hierarchy-text.h"
 #include "macro.h"
 #include "message.h"
 #include "verb.h"
@@ -110,11 +111,8 @@ int entries_failed(int error)
         case -EACCES:
                 complain("not permitted to read the cgroup tree");
                 return STATUS_NOT_PERMITTED;
-        case -EOPNOTSUPP:
-                complain("there is no cgroup v2 hierarchy with a freezer here, so nothing can be hobbled");
-                return STATUS_FAILED;
         default:
-                complain("cannot list what is hobbled: %s", strerror(-error));
+                complain("cannot list what is hobbled: %s", hierarchy_failure(error) ?: strerror(-error));
                 return STATUS_FAILED;
         }
 }

@@ -277,7 +277,7 @@ static int start(struct run *run)
                 .handler = on_event,
                 .userdata = run,
         };
-        char instance[64], text[256];
+        char instance[64], text[512];
         int r;
 
         (void) snprintf(instance, sizeof(instance), RUN_INSTANCE_PREFIX "%d", run->target->front);

@@ -2,6 +2,7 @@
 
 /* hobblectl rescue: thaw and restore what an engine that is no longer alive left behind. */
 
+#include "hierarchy-text.h"
 #include "hobble.h"
 #include "message.h"
 #include "options.h"
@@ -41,11 +42,8 @@ static int failed(int error, const char *instance)
         case -EACCES:
                 complain("not permitted to thaw and restore: run it as root");
                 return STATUS_NOT_PERMITTED;
-        case -EOPNOTSUPP:
-                complain("there is no cgroup v2 hierarchy with a freezer here, so nothing can be hobbled");
-                return STATUS_FAILED;
         default:
-                complain("the rescue failed: %s", strerror(-error));
+                complain("the rescue failed: %s", hierarchy_failure(error) ?: strerror(-error));
                 return STATUS_FAILED;
         }
 }

@@ -76,19 +76,32 @@ static int open_mounted(void)
         return found_fd >= 0 ? TAKE_FD(found_fd) : -ENOENT;
 }
 
+/* What an error of a mount says of the host: whether the kernel cannot, or whoever runs this may not. */
+static int mount_error(int error)
+{
+        switch (error) {
+        case ENODEV:
+        case ENOSYS:
+                return -EOPNOTSUPP;
+        case EPERM:
+        case EACCES:
+                return -ENXIO;
+        default:
+                return -error;
+        }
+}
+
 static int open_private(void)
 {
         _cleanup_close_ int fs_fd = -EBADF, mount_fd = -EBADF;
         int fd;
 
         fs_fd = fsopen("cgroup2", FSOPEN_CLOEXEC);
-        if (fs_fd < 0)
-                return errno == ENODEV || errno == ENOSYS ? -EOPNOTSUPP : -errno;
-        if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-                return -errno;
+        if (fs_fd < 0 || fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+                return mount_error(errno);
         mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
         if (mount_fd < 0)
-                return -errno;
+                return mount_error(errno);
         /* fsmount() gives an O_PATH descriptor; the mount lives as long as something in it is open. */
         fd = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         return fd < 0 ? -errno : fd;

@@ -4,6 +4,6 @@
 /* Where the cgroup v2 hierarchy is. */
 
 /* Open the hierarchy's root, as this process's cgroup namespace has it: where it is mounted or, where it is
- * not, on a mount that exists for this descriptor only. Returns a descriptor. -EOPNOTSUPP: no cgroup v2 here,
- * or one without a freezer; -EPERM: not mounted, and mounting is not permitted. */
+ * not, on a mount that exists for this descriptor only. Returns a descriptor. -EOPNOTSUPP: the kernel has no
+ * cgroup v2; -ENXIO: not mounted, and mounting is not permitted. */
 int hierarchy_open(void);
