@@ -225,6 +225,23 @@ def one_that_is_nested():
 
 
 @h.test
+def a_cgroup_in_place_as_a_whole():
+    """Two busy loops, one of them in a group within, and some who sleep, get what one tree of them would get."""
+    path, inner = h.cgroup("tarpit"), h.cgroup("tarpit/inner")
+    for place in path, inner:
+        h.busy(place)
+        h.sleeper(place)
+    with h.Hobbled(path):
+        for _ in range(3):
+            wait_edge(path)
+        share = Share(path)
+        time.sleep(MEDIUM)
+        wait_edge(path)
+        # As with any tree whose members want all CPUs, what a window lacks is never made good.
+        share.check(DUTY, 2, "two busy loops in a cgroup that is hobbled in place", below=0.3)
+
+
+@h.test
 def another_duty_and_everybody_frozen():
     """--duty=20% by default, and beside it a tarpit in which who is idle is frozen too."""
     place = h.cgroup("origin")
