@@ -276,17 +276,17 @@ def ahead(priority=95):
 
 
 @contextlib.contextmanager
-def by_way_of(*command):
-    """A hobbled that is started meanwhile is started by this command, which execs it."""
-    program = h.program("HOBBLED")
-    script = os.path.join(h.scratch(), "by-way-of")
+def by_way_of(*command, variable="HOBBLED"):
+    """A hobbled, or another program, that is started meanwhile is started by this command, which execs it."""
+    program = h.program(variable)
+    script = os.path.join(h.scratch(), f"by-way-of-{variable}")
     h.write(script, f"#!/bin/sh\nexec {' '.join(command)} '{program}' \"$@\"\n")
     os.chmod(script, 0o755)
-    os.environ["HOBBLED"] = script
+    os.environ[variable] = script
     try:
         yield
     finally:
-        os.environ["HOBBLED"] = program
+        os.environ[variable] = program
 
 
 @contextlib.contextmanager

@@ -55,3 +55,10 @@ def replace(path, *pids):
 def new_path(name):
     path = os.path.join(h.scratch(), f"{name}-{time.monotonic_ns()}")
     return path
+
+
+def wait_cycles(directory, n=2):
+    """Wait until the cgroup was frozen and thawed n times."""
+    for _ in range(n):
+        h.wait_until(lambda: h.frozen(directory), LONG, f"{directory} is frozen")
+        h.wait_until(lambda: not h.frozen(directory), LONG, f"{directory} is thawed")
