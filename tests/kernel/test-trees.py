@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import harness as h
+from sources import wait_cycles
 
 CHECK = "--check=200ms"
 NOBODY = 61234  # a user id of this test's own, whose processes can be counted and limited
@@ -57,13 +58,6 @@ def is_in(pid, directory):
     if not h.alive(pid):
         return pid in h.members(directory)
     return ((h.cgroup_of(pid) or "") + "/").startswith(directory + "/")  # none: it has just ended
-
-
-def wait_cycles(directory, n=2):
-    """Wait until the cgroup was frozen and thawed n times."""
-    for _ in range(n):
-        h.wait_until(lambda: h.frozen(directory), 5, f"{directory} is frozen")
-        h.wait_until(lambda: not h.frozen(directory), 5, f"{directory} is thawed")
 
 
 def rewrite(path, *pids):
@@ -448,63 +442,6 @@ def parts_of_a_tree_that_someone_else_has_frozen():
         h.check(h.frozen(theirs), "and frozen")
     h.check(h.frozen(theirs), "it is still frozen at the end")
     h.equal(others, h.members(origin), "who is home")
-
-
-def stays(truth, directory, periods, what):
-    """It holds at each look over so many periods of 260 ms."""
-    end = time.monotonic() + periods * 0.26
-    while time.monotonic() < end:
-        h.check(truth(), what)
-        time.sleep(0.001)
-
-
-def away_from_the_edge():
-    """Within a millisecond of its own freeze hobbled cannot tell a freeze of theirs from a thaw of theirs just before: it
-    holds, but keeps the mark, so that a rescue thaws it."""
-    time.sleep(0.02)
-
-
-@h.test
-def in_place_frozen_by_someone_else_before():
-    place = h.cgroup("place")
-    h.busy(place)
-    h.freeze(place)
-    h.wait_until(lambda: h.frozen(place), 2, "it is frozen")
-    with h.Hobbled(CHECK, place) as hobbled:
-        hobbled.wait_log("frozen by someone else")
-        stays(lambda: h.freeze_wanted(place) and "instance" not in h.marks(place), place, 4, "theirs holds, unmarked")
-        h.freeze(place, False)
-        hobbled.wait_log("thawed")
-        h.equal(hobbled.instance, h.marks(place).get("instance"), "the mark")
-        wait_cycles(place)
-    h.check(not h.freeze_wanted(place) and not h.marks(place), "thawed and unmarked at the end")
-
-
-@h.test
-def in_place_frozen_by_someone_else_meanwhile():
-    place = h.cgroup("place")
-    h.busy(place)
-    with h.Hobbled(CHECK, place) as hobbled:
-        wait_cycles(place)
-        for round in range(6):
-            # In turns while it is thawed and while hobbled has it frozen, which changes nothing in the file.
-            h.wait_until(lambda: h.frozen(place) == bool(round % 2), 2, "the moment")
-            if round % 2:
-                away_from_the_edge()
-            h.freeze(place)
-            h.wait_until(lambda: "instance" not in h.marks(place), 1, "hobbled has noticed")
-            stays(lambda: h.freeze_wanted(place) and "instance" not in h.marks(place), place, 3, "theirs holds, unmarked")
-            h.freeze(place, False)
-            h.wait_until(lambda: h.marks(place).get("instance") == hobbled.instance, 1, "hobbled goes on")
-            wait_cycles(place)
-        # It ends while they hold it: it stays frozen.
-        h.wait_until(lambda: h.frozen(place), 2, "the moment")
-        away_from_the_edge()
-        h.freeze(place)
-        h.wait_until(lambda: "instance" not in h.marks(place), 1, "hobbled has noticed")
-        hobbled.stop()
-        h.check(h.freeze_wanted(place) and not h.marks(place), "theirs holds beyond the end")
-        h.freeze(place, False)
 
 
 @h.test
