@@ -204,7 +204,6 @@ static void charge(struct planner *p, struct planner_subject *s, uint64_t cpu_us
         s->room_usec = elapsed > used ? (uint32_t) MIN(elapsed - used, (uint64_t) UINT32_MAX) : 0;
         s->busy = used >= elapsed / 4;
         s->stirring = used > 0 && ((int64_t) used > tolerance(p) || (double) used > NOISE * (double) elapsed);
-        s->waits = wait_usec > 0;
         if (busy > 0)
                 s->ran_usec = p->now_usec;
 }
@@ -222,6 +221,7 @@ void planner_put_sample(struct planner *p, struct planner_subject *s, const stru
         /* without a stretch there is nothing to measure against: leave it to the next look */
         if (newborn || p->now_usec > s->balance.since_usec) {
                 charge(p, s, cpu, wait);
+                s->waits = wait > 0 || sample->suspect;
                 s->seen = *sample;
                 s->fresh = false;
                 if (s->outside)

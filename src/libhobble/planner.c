@@ -190,6 +190,19 @@ void planner_hold(struct planner *p, struct planner_subject *s, bool held, uint6
         planner_thaw_one(p, s, PLANNER_ACTIVE);
 }
 
+void planner_ran_on(struct planner *p, struct planner_subject *s, uint64_t wait_usec, uint64_t now_usec)
+{
+        if (s->held)
+                return;
+        set_now(p, now_usec);
+        balance_charge(&s->balance, &p->each, p->now_usec, wait_usec);
+        s->served_usec += wait_usec;
+        if (s->state != PLANNER_FROZEN)
+                return;
+        heap_remove(&s->node);
+        planner_enqueue_frozen(p, s);
+}
+
 void planner_thawed_all(struct planner *p, uint64_t now_usec)
 {
         struct heap_node *n;

@@ -39,6 +39,7 @@ struct planner_config {
 struct planner_sample {
         uint64_t cpu_usec;  /* CPU time that the subject used */
         uint64_t wait_usec; /* time that it kept something else busy (I/O); counts as busy, not as CPU */
+        bool suspect;       /* it lately did, and may do so again at any moment */
 };
 
 enum planner_state {
@@ -63,12 +64,13 @@ struct planner_subject {
         uint32_t extra_usec; /* it ran that much longer before its freeze took effect */
         uint32_t room_usec;  /* of its last stretch: how much more of it may turn out to have been used */
         enum planner_state state : 8;
-        bool frozen;  /* as decided: the last action said so; not set by FREEZE_ALL */
-        bool held;    /* someone else froze it: left alone until they thaw it */
-        bool outside; /* its usage is not part of the tarpit's total */
-        bool fresh;   /* its counters have to be read anew before anything is charged */
-        bool waits; /* it kept something else busy when it was last read: the CPU total will not tell of it */
-        bool busy;  /* it used a good part of the last stretch */
+        bool frozen;   /* as decided: the last action said so; not set by FREEZE_ALL */
+        bool held;     /* someone else froze it: left alone until they thaw it */
+        bool outside;  /* its usage is not part of the tarpit's total */
+        bool fresh;    /* its counters have to be read anew before anything is charged */
+        bool waits;    /* it kept something else busy when it was last read, or is suspect: the CPU total will
+                          not tell of it */
+        bool busy;     /* it used a good part of the last stretch */
         bool stirring; /* it used enough of it to be looked at again soon */
         bool stirs;    /* it did, and was left thawed */
         bool parallel; /* it lately used more CPU time than passed */
@@ -142,6 +144,10 @@ void planner_decide(struct planner *p);
 /* Returns whether there is another action. Each counts as carried out; what could not be (the subject is
  * gone) is to be removed. */
 bool planner_next_action(struct planner *p, struct planner_action *ret);
+
+/* A freeze of the subject took so long to take effect that it kept something else busy for so much longer:
+ * that is charged. */
+void planner_ran_on(struct planner *p, struct planner_subject *s, uint64_t wait_usec, uint64_t now_usec);
 
 /* All actions of this look are done, at now. Optional: what ran on because the freezing took its time is
  * charged. */

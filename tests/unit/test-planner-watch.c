@@ -302,6 +302,54 @@ static void waiting_is_charged(void **state)
         bench_close(&b);
 }
 
+/* Who lately waited is read in each look, though it uses next to no CPU, as long as it is suspect. */
+static void suspects_are_read(void **state)
+{
+        struct bench b;
+
+        bench_open(&b, &usual);
+        bench_add(&b, 0, 1, false, 0);
+        LOOK(&b, 10000, "", 20000);
+        bench_use(&b, 0, 600);
+        b.m[0].counters.wait_usec += 5000;
+        b.m[0].counters.suspect = true;
+        LOOK(&b, 20000, "read0", 30000);
+        bench_use(&b, 0, 10);
+        LOOK(&b, 30000, "read0", 40000);
+        b.m[0].counters.wait_usec += 9000;
+        LOOK(&b, 40000, "read0 freeze0", 260000);
+        LOOK(&b, 260000, "thaw0", 270000);
+        b.m[0].counters.suspect = false;
+        LOOK(&b, 270000, "read0", 280000);
+        LOOK(&b, 280000, "", 290000);
+        bench_close(&b);
+}
+
+/* A freeze that had to wait for a call is paid for as long as that lasted: the subject is thawed so much
+ * later. */
+static void ran_on(void **state)
+{
+        struct bench b;
+
+        bench_open(&b, &usual);
+        bench_freeze_first(&b);
+        planner_ran_on(b.p, &b.m[0].s, 30000, BASE + 50000);
+        assert_int_equal(b.m[0].s.balance.since_usec, BASE + 50000);
+        /* three windows later */
+        assert_int_equal(planner_deadline(b.p) - BASE, 260000 + 3 * PERIOD);
+        bench_look(&b, 260000 + 3 * PERIOD);
+        assert_string_equal(b.said, "thaw0");
+        /* while it is thawed: it was never frozen */
+        planner_ran_on(b.p, &b.m[0].s, 300000, BASE + 260000 + 3 * PERIOD);
+        assert_in_range(b.m[0].s.balance.usec + 1000000, 1000000 - 310000, 1000000 - 295000);
+        bench_look(&b, 270000 + 3 * PERIOD);
+        assert_non_null(strstr(b.said, "freeze0"));
+        planner_hold(b.p, &b.m[0].s, true, BASE + 280000 + 3 * PERIOD);
+        planner_ran_on(b.p, &b.m[0].s, 10000, BASE + 280000 + 3 * PERIOD);
+        assert_int_equal(planner_deadline(b.p), UINT64_MAX);
+        bench_close(&b);
+}
+
 /* What ran on until the freeze took effect is paid for. */
 static void slow_freeze(void **state)
 {
@@ -323,4 +371,5 @@ UNIT_MAIN(cmocka_unit_test(idle_is_left_alone), cmocka_unit_test(growth_is_expla
           cmocka_unit_test(outside_in_turns), cmocka_unit_test(new_life), cmocka_unit_test(held),
           cmocka_unit_test(removed_in_a_look), cmocka_unit_test(unread),
           cmocka_unit_test(reads_ahead_of_the_total), cmocka_unit_test(idle_outside_are_read_too),
-          cmocka_unit_test(waiting_is_charged), cmocka_unit_test(slow_freeze))
+          cmocka_unit_test(waiting_is_charged), cmocka_unit_test(slow_freeze),
+          cmocka_unit_test(suspects_are_read), cmocka_unit_test(ran_on))
