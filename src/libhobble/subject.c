@@ -44,6 +44,8 @@ hobble_subject *subject_free(hobble_subject *s)
         if (!s)
                 return NULL;
         close_files(s);
+        late_freeze_done(&s->late);
+        file_wait_done(&s->files);
         s->admission = admission_free(s->admission);
         s->release = release_free(s->release);
         s->in_place = in_place_free(s->in_place);
@@ -83,6 +85,7 @@ static void detach(hobble_subject *s)
         frozen_time_set(&s->frozen, false, now);
         watch_remove(&e->watch, s);
         worker_remove(&e->worker, s);
+        late_freeze_done(&s->late);
         close_files(s);
 }
 
@@ -129,6 +132,7 @@ void subject_go_live(hobble_subject *s, unsigned processes, int pid_fd)
 
         s->state = SUBJECT_LIVE;
         s->base_usec = base.cpu_usec;
+        file_wait_begin(&s->files, clock_now());
         subject_note_frozen(s, clock_now());
         if (!s->in_place)
                 watch_add(&t->engine->watch, s, pid_fd);
@@ -157,6 +161,23 @@ int subject_open(const hobble_subject *s)
 {
         return s->nest ? nest_open(s->tarpit->engine->root_fd, s->nest)
                        : cgroup_open(s->tarpit->dir_fd, s->name);
+}
+
+/* What is frozen, where that of a cgroup in place is not its directory in the tarpit. */
+static int open_cgroup(const hobble_subject *s)
+{
+        return s->in_place ? cgroup_open(s->in_place->dir_fd, "") : subject_open(s);
+}
+
+int subject_open_control(const hobble_subject *s, const char *file)
+{
+        _cleanup_close_ int dir_fd = open_cgroup(s);
+        int fd;
+
+        if (dir_fd < 0)
+                return dir_fd;
+        fd = openat(dir_fd, file, O_RDONLY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
 }
 
 int subject_remove_directory(hobble_subject *s)
@@ -211,6 +232,8 @@ void subject_note_frozen(hobble_subject *s, uint64_t now_usec)
         bool ours = !s->in_place || (s->in_place->frozen && !s->in_place->held);
         bool frozen = (s->stopped && ours) || (s->tarpit->stopped && !subject_is_outside(s));
 
+        if (!frozen && frozen_time_runs(&s->frozen))
+                file_wait_begin(&s->files, now_usec);
         frozen_time_set(&s->frozen, frozen && s->state == SUBJECT_LIVE, now_usec);
 }
 
@@ -219,8 +242,48 @@ int subject_freeze(hobble_subject *s, bool freeze, uint64_t now_usec)
         int r = freeze ? try_freeze(s) : write_freeze(s, false);
 
         s->stopped = freeze && r >= 0;
+        if (!s->stopped)
+                late_freeze_end(s, now_usec);
+        else if (file_wait_hit(&s->files))
+                late_freeze_begin(s, now_usec);
         subject_note_frozen(s, now_usec);
         return r;
+}
+
+/* How long the probe stands for at most: what is read in calm ticks is not worth more, and else who slept and
+ * then opens one file would pay for its sleep. */
+static uint64_t longest_stretch(const hobble_subject *s)
+{
+        return MAX(50 * USEC_PER_MSEC, s->tarpit->duty.thawed_usec);
+}
+
+/* Its threads' calls to file systems, those that io.pressure does not tell of. */
+static uint64_t probe_files(hobble_subject *s, uint64_t cpu_usec, uint64_t pressure_usec)
+{
+        uint64_t now = clock_now();
+        _cleanup_close_ int fd = -EBADF;
+
+        if (s->state != SUBJECT_LIVE || frozen_time_runs(&s->frozen))
+                return 0;
+        if (!file_wait_is_due(&s->files, cpu_usec, pressure_usec, s->plan.state == PLANNER_IN_TURN, now))
+                return 0;
+        if (s->tarpit->probes_left == 0)
+                return 0;
+        s->tarpit->probes_left--;
+        fd = open_cgroup(s);
+        return fd < 0 ? 0 : file_wait_probe(&s->files, fd, longest_stretch(s), now);
+}
+
+static void note_waits(hobble_subject *s, uint64_t cpu_usec)
+{
+        int fd = control(s, &s->pressure, "io.pressure", O_RDONLY);
+        uint64_t pressure = s->pressure_usec, waited;
+
+        if (fd >= 0)
+                (void) cgroup_read_pressure(fd, &pressure);
+        waited = pressure - MIN(s->pressure_usec, pressure);
+        s->pressure_usec = pressure;
+        s->wait_usec += waited + probe_files(s, cpu_usec, waited);
 }
 
 int subject_sample(hobble_subject *s, struct planner_sample *ret)
@@ -235,13 +298,12 @@ int subject_sample(hobble_subject *s, struct planner_sample *ret)
 
         /* Who computes that much is charged for it in full; what it waits for does not matter. */
         grown = cpu - s->plan.seen.cpu_usec;
-        if (s->state != SUBJECT_LIVE || grown < s->tarpit->duty.thawed_usec / 2) {
-                fd = control(s, &s->pressure, "io.pressure", O_RDONLY);
-                if (fd >= 0)
-                        (void) cgroup_read_pressure(fd, &s->wait_usec);
-        }
+        if (s->state != SUBJECT_LIVE || grown < s->tarpit->duty.thawed_usec / 2)
+                note_waits(s, grown);
 
-        *ret = (struct planner_sample){ .cpu_usec = cpu, .wait_usec = s->wait_usec };
+        *ret = (struct planner_sample){ .cpu_usec = cpu,
+                                        .wait_usec = s->wait_usec,
+                                        .suspect = file_wait_is_suspect(&s->files) };
         return 0;
 }
 

@@ -9,9 +9,11 @@
 #include "cgroup.h"
 #include "events.h"
 #include "fdcache.h"
+#include "file-wait.h"
 #include "frozen-time.h"
 #include "hobble.h"
 #include "ilist.h"
+#include "late-freeze.h"
 #include "pathindex.h"
 #include "planner.h"
 
@@ -41,7 +43,10 @@ struct hobble_subject {
         int pid_fd;   /* watch's */
         bool stopped; /* frozen by itself, not with its tarpit */
         struct fdslot freeze, usage, pressure;
-        uint64_t wait_usec; /* as last read from io.pressure */
+        uint64_t pressure_usec; /* as last read from io.pressure */
+        uint64_t wait_usec;     /* what it was seen waiting, from any zero */
+        struct file_wait files;
+        struct late_freeze late;
 
         struct pathindex_node
                 place;             /* in the engine's index, from before its first member is in to its end */
@@ -100,6 +105,9 @@ int subject_read_usage(const hobble_subject *s, uint64_t *ret_usec);
 
 /* Open its directory: in the tarpit, where it is nested, or the stand-in of a cgroup in place. */
 int subject_open(const hobble_subject *s);
+
+/* Open a file in its cgroup, also in place, to read it. Returns a descriptor or a negative errno. */
+int subject_open_control(const hobble_subject *s, const char *file);
 
 /* Remove its directory with what is beneath, empty of processes, and its stand-in. Returns 0 or a negative
  * errno. */

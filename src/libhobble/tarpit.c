@@ -21,6 +21,9 @@
 /* However long the tarpit's own sleep, the guard must hear of us. */
 #define BEAT_USEC (250 * USEC_PER_MSEC)
 
+/* A probe (file-wait.h) takes some 50 us, and nothing but the clock may be worked on for 5 ms in a row. */
+#define PROBES_MAX 32
+
 static hobble_subject *subject_of(struct planner_subject *p)
 {
         return CONTAINER_OF(p, hobble_subject, plan);
@@ -46,6 +49,7 @@ static void sample(hobble_tarpit *t)
 {
         struct planner_subject *p;
 
+        t->probes_left = PROBES_MAX;
         while ((p = planner_next_sample(t->planner))) {
                 struct planner_sample counters;
                 int r = subject_sample(subject_of(p), &counters);

@@ -21,9 +21,10 @@ struct hobble_tarpit {
         sd_event_source *clock;
         int dir_fd;
         int freeze_fd, usage_fd;
-        bool ended;         /* being freed: no event names it */
-        bool stopped;       /* all of its directory is frozen */
-        uint64_t seen_usec; /* CPU time of its directory when the clock last looked */
+        unsigned probes_left; /* for waits for file systems, in this look */
+        bool ended;           /* being freed: no event names it */
+        bool stopped;         /* all of its directory is frozen */
+        uint64_t seen_usec;   /* CPU time of its directory when the clock last looked */
         uint64_t past_usec; /* CPU time of directories that it had before, and of subjects outside that ended
                              */
 };
