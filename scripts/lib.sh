@@ -10,7 +10,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build_packages=(gcc libc6-dev meson ninja-build pkgconf libsystemd-dev libmount-dev libsmartcols-dev libinih-dev
         libncurses-dev)
 package_packages=(build-essential debhelper dpkg-dev fakeroot lintian systemd)
-test_packages=(libcmocka-dev binutils python3 valgrind mandoc shellcheck spin
+test_packages=(libcmocka-dev libfuse3-dev binutils python3 valgrind mandoc shellcheck spin
         "${package_packages[@]}" dbus libpam-systemd dbus-user-session cron at openssh-server jq man-db zsh
         polkitd python3-dbus tmux)
 

@@ -86,6 +86,12 @@ def anything_frozen(path, wanted=False):
     return [d for d, _, _ in os.walk(path) if freeze_wanted(d) or (not wanted and frozen(d))]
 
 
+def frozen_usec(path):
+    """How long the cgroup was frozen, in microseconds; None where the kernel does not count that."""
+    found = re.search(r"^frozen_usec (\d+)", read(os.path.join(path, "cgroup.stat.local")), re.M)
+    return int(found[1]) if found else None
+
+
 def cpu_usec(path):
     """CPU time of a cgroup with all that is below, in microseconds."""
     found = re.search(r"^usage_usec (\d+)", read(os.path.join(path, "cpu.stat")), re.M)
@@ -98,6 +104,24 @@ def share(path, seconds=5.0):
     time.sleep(seconds)
     after, end = cpu_usec(path), time.monotonic()
     return (after - before) / 1e6 / (end - begin)
+
+
+class Watched:
+    """Notices whether any of the subjects is ever frozen."""
+
+    def __init__(self, directories):
+        self._before = {d: frozen_usec(d) for d in directories}
+        self._caught = set()
+
+    def wait(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if None in self._before.values():
+                self._caught |= {d for d in self._before if freeze_wanted(d)}
+            time.sleep(min(0.1, max(0.0, end - time.monotonic())))
+
+    def frozen(self):
+        return sorted(self._caught | {d for d, n in self._before.items() if n is not None and frozen_usec(d) != n})
 
 
 def marks(path):

@@ -46,16 +46,10 @@ def run_and_wait(directory):
     return [sum(int(t[i]) for t in threads if t) / 1e9 for i in (0, 1)]
 
 
-def frozen_usec(directory):
-    """How long the cgroup was frozen; None where the kernel does not count that."""
-    found = re.search(r"^frozen_usec (\d+)", h.read(os.path.join(directory, "cgroup.stat.local")), re.M)
-    return int(found[1]) if found else None
-
-
 def time_and_frozen(directory):
     """The time and, of the same moment, for how long the cgroup was frozen: seconds."""
     while True:
-        now, usec = time.monotonic(), frozen_usec(directory)
+        now, usec = time.monotonic(), h.frozen_usec(directory)
         if time.monotonic() - now < 0.001:
             return now, usec and usec / 1e6
 
@@ -145,26 +139,6 @@ class Cost:
             wakeups += n / seconds
             h.note(f"cost, {what}: {name} {usec / seconds / 1e4:.3f} % of a core, {n / seconds:.1f} wake-ups/s")
         return wakeups
-
-
-# -- Who never is frozen --------------------------------------------------------------------------------------
-
-class Watched:
-    """Notices whether any of the subjects is ever frozen."""
-
-    def __init__(self, directories):
-        self._before = {d: frozen_usec(d) for d in directories}
-        self._caught = set()
-
-    def wait(self, seconds):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if None in self._before.values():
-                self._caught |= {d for d in self._before if h.freeze_wanted(d)}
-            time.sleep(min(0.1, max(0.0, end - time.monotonic())))
-
-    def frozen(self):
-        return sorted(self._caught | {d for d, n in self._before.items() if n is not None and frozen_usec(d) != n})
 
 
 # -- Tests ----------------------------------------------------------------------------------------------------
@@ -261,11 +235,11 @@ def another_duty_and_everybody_frozen():
         second.check(0.2, 1, "one busy loop at 20 %")
         wait_edge(loop)
         first.check_thawed(DUTY, "one busy loop that is frozen at each edge")
-        begin, before = time.monotonic(), frozen_usec(idle)
+        begin, before = time.monotonic(), h.frozen_usec(idle)
         wait_edge(idle)
         wait_edge(idle)
         if before is not None:
-            part = (frozen_usec(idle) - before) / 1e6 / (time.monotonic() - begin)
+            part = (h.frozen_usec(idle) - before) / 1e6 / (time.monotonic() - begin)
             h.between(0.9 * (1 - DUTY), part, 1, "the part of the time for which a sleeper is frozen")
 
 
@@ -336,7 +310,7 @@ def sleepers_are_left_alone():
     sleepers = [h.sleeper(place) for _ in range(200)]
     more = h.pidfile()
     with h.Hobbled(h.pidfile(*sleepers), more) as hobbled:
-        watched = Watched(wait_subjects(hobbled, *sleepers))
+        watched = h.Watched(wait_subjects(hobbled, *sleepers))
         watched.wait(0.5 if SHORT else 2)  # the admission's own unrest
         cost = Cost(hobbled)
         watched.wait(LONG)
@@ -354,7 +328,7 @@ def sleepers_are_left_alone():
         interactive = victim("trickle", 1, cgroup=place)
         h.write(more, f"{busy}\n{interactive}\n")
         directory, = wait_subjects(hobbled, interactive)
-        some, cost = Watched([directory]), Cost(hobbled)
+        some, cost = h.Watched([directory]), Cost(hobbled)
         before, begin = h.cpu_usec(directory), time.monotonic()
         watched.wait(2)
         got = (h.cpu_usec(directory) - before) / 1e6 / (time.monotonic() - begin)

@@ -4,6 +4,7 @@
  * ends by itself after two minutes, so that none outlives a test that was killed. What a victim has to tell,
  * it writes to a file that both it and the test have mapped: see `struct report` and `struct track`. */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -354,6 +356,101 @@ static _Noreturn int trickle(char **argv)
         }
 }
 
+/* walk DIRECTORY FILE: asks for the attributes of what is in there, again and again; how often it did, it
+ * writes to the file. */
+static _Noreturn int walk(char **argv)
+{
+        volatile uint64_t *n = map(argv[1], sizeof(*n));
+
+        for (;;) {
+                DIR *d = opendir(argv[0]);
+                struct dirent *e;
+                struct stat st;
+
+                if (!d)
+                        fail(argv[0]);
+                while ((e = readdir(d)))
+                        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+                                (*n)++;
+                (void) closedir(d);
+        }
+}
+
+/* blocks FILE COUNTER: writes and reads blocks, each at the disk itself. */
+static _Noreturn int blocks(char **argv)
+{
+        static _Alignas(4096) char block[1 << 20];
+        volatile uint64_t *n = map(argv[1], sizeof(*n));
+        int fd = open(argv[0], O_RDWR | O_CREAT | O_DIRECT | O_DSYNC | O_CLOEXEC, 0600);
+
+        if (fd < 0)
+                fail(argv[0]);
+        for (;; (*n)++)
+                if (pwrite(fd, block, sizeof(block), 0) < 0 || pread(fd, block, sizeof(block), 0) < 0)
+                        fail(argv[0]);
+}
+
+/* chatty [FIFO]: threads that sleep and tell each other, 100 times a second, through a pipe and a condition;
+ * with a FIFO another one waits for somebody to open its other end. */
+struct chat {
+        int pipe[2];
+        pthread_mutex_t mutex;
+        pthread_cond_t told;
+        const char *fifo;
+};
+
+static void *listening_thread(void *arg)
+{
+        struct chat *c = arg;
+        struct pollfd p = { .fd = c->pipe[0], .events = POLLIN };
+        char word;
+
+        while (poll(&p, 1, -1) == 1 && read(p.fd, &word, 1) == 1) {
+                (void) pthread_mutex_lock(&c->mutex);
+                (void) pthread_cond_signal(&c->told);
+                (void) pthread_mutex_unlock(&c->mutex);
+        }
+        return NULL;
+}
+
+static void *waiting_thread(void *arg)
+{
+        struct chat *c = arg;
+
+        (void) pthread_mutex_lock(&c->mutex);
+        while (pthread_cond_wait(&c->told, &c->mutex) == 0)
+                ;
+        return NULL;
+}
+
+static void *stuck_thread(void *arg)
+{
+        const struct chat *c = arg;
+
+        (void) open(c->fifo, O_RDONLY | O_CLOEXEC);
+        fail(c->fifo);
+}
+
+static _Noreturn int chatty(char **argv)
+{
+        static struct chat c = { .mutex = PTHREAD_MUTEX_INITIALIZER, .told = PTHREAD_COND_INITIALIZER };
+        void *(*const threads[])(void *) = { listening_thread, waiting_thread, stuck_thread };
+        const struct timespec pause = { .tv_nsec = 10000000 };
+        pthread_t thread;
+
+        c.fifo = argv[0];
+        if (pipe2(c.pipe, O_CLOEXEC) < 0)
+                fail("pipe2");
+        for (int i = 0; i < (c.fifo ? 3 : 2); i++)
+                if (pthread_create(&thread, NULL, threads[i], &c) != 0)
+                        fail("pthread_create");
+        for (;;) {
+                (void) nanosleep(&pause, NULL);
+                if (write(c.pipe[1], "", 1) != 1)
+                        fail("write");
+        }
+}
+
 static const struct {
         const char *name;
         int (*run)(char **argv);
@@ -362,7 +459,8 @@ static const struct {
         { "busy", busy, 0 },     { "threads", busy, 1 },    { "headless", headless, 0 },
         { "vfork", blocked, 0 }, { "zombie", zombie, 0 },   { "churn", churn, 1 },
         { "bomb", bomb, 0 },     { "at-pid", at_pid, 2 },   { "waiter", waiter, 1 },
-        { "stamps", stamps, 1 }, { "trickle", trickle, 1 },
+        { "stamps", stamps, 1 }, { "trickle", trickle, 1 }, { "walk", walk, 2 },
+        { "chatty", chatty, 0 }, { "blocks", blocks, 2 },
 };
 
 int main(int argc, char **argv)
