@@ -182,7 +182,9 @@ void hobble_engine_stats(const hobble_engine *engine, struct hobble_stats *ret);
 
 /* Where the cgroup of a process tree is made. */
 enum hobble_placement {
-        HOBBLE_PLACEMENT_AUTO,    /* nested for processes of systemd scopes and of containers, else subtree */
+        HOBBLE_PLACEMENT_AUTO,    /* nested for processes of systemd scopes, of containers, and of cgroups at
+                                   * or beneath one that belongs neither to root nor to the engine's user;
+                                   * else subtree */
         HOBBLE_PLACEMENT_SUBTREE, /* in the engine's own pit */
         HOBBLE_PLACEMENT_NESTED,  /* a child of the cgroup that the tree is in, or of the nearest one above
                                    * that  belongs to root with all above it: its unit stays active, and its

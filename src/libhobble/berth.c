@@ -203,7 +203,8 @@ static void tell_degraded(hobble_subject *s, int error)
 static bool wants_nest(const hobble_subject *s, const char *origin)
 {
         return s->placement == HOBBLE_PLACEMENT_NESTED ||
-               (s->placement == HOBBLE_PLACEMENT_AUTO && placement_is_bound(s->pid, origin));
+               (s->placement == HOBBLE_PLACEMENT_AUTO &&
+                placement_is_bound(s->tarpit->engine->root_fd, s->pid, origin));
 }
 
 int berths_begin(struct berths *b, const char *origin, const char **ret_reason)
@@ -255,7 +256,7 @@ static bool is_elsewhere(const struct berths *b, const struct hobble_process *p,
 {
         if (placement_same_unit(origin, b->berth[0].origin))
                 return false;
-        return b->subject->nest || placement_is_bound(p->pid, origin);
+        return b->subject->nest || placement_is_bound(b->subject->tarpit->engine->root_fd, p->pid, origin);
 }
 
 int berths_find(struct berths *b, const struct hobble_process *p, const char *origin, struct berth **ret)

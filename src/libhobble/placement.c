@@ -62,13 +62,6 @@ static bool is_in_scope(const char *path)
         return false;
 }
 
-bool placement_is_bound(pid_t pid, const char *path)
-{
-        if (strcmp(path, "/") == 0)
-                return false;
-        return is_in_scope(path) || process_shares_namespace(pid, "cgroup") == 0;
-}
-
 int placement_host(int root_fd, const char *path, char *buf, size_t size)
 {
         char prefix[CGROUP_PATH_MAX];
@@ -95,4 +88,19 @@ int placement_host(int root_fd, const char *path, char *buf, size_t size)
         memcpy(buf, path, host);
         buf[host] = '\0';
         return 0;
+}
+
+static bool is_delegated(int root_fd, const char *path)
+{
+        char host[CGROUP_PATH_MAX];
+
+        return placement_host(root_fd, path, host, sizeof(host)) >= 0 && strcmp(host, path) != 0;
+}
+
+bool placement_is_bound(int root_fd, pid_t pid, const char *path)
+{
+        if (strcmp(path, "/") == 0)
+                return false;
+        return is_in_scope(path) || is_delegated(root_fd, path) ||
+               process_shares_namespace(pid, "cgroup") == 0;
 }

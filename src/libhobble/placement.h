@@ -18,9 +18,10 @@ size_t placement_unit(const char *path);
  * either. */
 bool placement_same_unit(const char *path, const char *of);
 
-/* Whether a process that is in this cgroup has to stay beneath it: it is a systemd scope's, which ends when
- * its last process is moved out, or a container's. */
-bool placement_is_bound(pid_t pid, const char *path);
+/* Whether a process that is in this cgroup has to stay beneath it, or beneath what is above it: it is a
+ * systemd scope's, which ends when its last process is moved out; a container's; or in a subtree that was
+ * delegated to a user, whose limits are those of what is above the subtree. */
+bool placement_is_bound(int root_fd, pid_t pid, const char *path);
 
 /* The nearest cgroup at or above path that, with everything above it, belongs to root or to the user that
  * this process acts as: whoever owns another may move processes out of what is beneath, and forbid it. Never

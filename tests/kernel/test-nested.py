@@ -179,9 +179,9 @@ def a_part_ends_with_its_tree():
 
 # -- Other users' subtrees ------------------------------------------------------------------------------------
 
-def users_scope():
-    """A slice of root's, in it a service that belongs to a user, in that a scope. Returns slice and scope."""
-    path = scope("user-1.slice/user@1.service/app.slice/x.scope")
+def users_unit(name="x.scope"):
+    """A slice of root's, in it a service that belongs to a user, in that a unit. Returns slice and unit."""
+    path = h.cgroup(f"user-1.slice/user@1.service/app.slice/{name}")
     top = h.cgroup("user-1.slice")
     for d in (h.cgroup("user-1.slice/user@1.service"), os.path.dirname(path)):
         os.chown(d, NOBODY, NOBODY)
@@ -190,21 +190,50 @@ def users_scope():
 
 @h.test
 def above_what_belongs_to_a_user():
-    """The scope's own directory is root's, but the user's are above it."""
-    top, path = users_scope()
+    """The unit's own directory is root's, but the user's are above it. A service there is nested as a scope is."""
+    for name in ("x.scope", "x.service"):
+        top, path = users_unit(name)
+        pid = h.busy(path)
+        file = h.pidfile(pid)
+        with h.Hobbled(CHECK, file) as hobbled:
+            directory = nested(hobbled, pid, top)
+            h.wait_until(lambda d=directory: h.frozen(d), 5, "it is frozen")
+            release(hobbled, file)
+            h.equal(path, h.cgroup_of(pid), "where it is")
+
+
+@h.test
+def a_service_that_belongs_to_a_user():
+    """Nothing but its own directory is delegated: it is nested beside that."""
+    path = h.cgroup("system.slice/a.service")
+    os.chown(path, NOBODY, NOBODY)
     pid = h.busy(path)
     file = h.pidfile(pid)
     with h.Hobbled(CHECK, file) as hobbled:
-        directory = nested(hobbled, pid, top)
-        h.wait_until(lambda: h.frozen(directory), 5, "it is frozen")
+        nested(hobbled, pid, h.cgroup("system.slice"))
         release(hobbled, file)
         h.equal(path, h.cgroup_of(pid), "where it is")
 
 
 @h.test
+def a_users_service_in_a_tree_of_roots_is_a_part_of_its_own():
+    """The root goes to the pit, and what is delegated stays beneath what it is delegated from."""
+    top, path = users_unit("x.service")
+    homes = h.cgroup("a.service"), path
+    pids = chain(*homes)
+    file = h.pidfile(pids[0])
+    with h.Hobbled(CHECK, file) as hobbled:
+        admitted(hobbled, pids[0])
+        nested(hobbled, pids[1], top)
+        h.equal({pids[0]}, set().union(*map(h.members, hobbled.subjects())), "who is in the pit")
+        release(hobbled, file)
+        h.equal(list(homes), [h.cgroup_of(pid) for pid in pids], "where all are")
+
+
+@h.test
 def a_users_directory_of_that_name_is_not_believed():
     """Neither does it keep a tree from being hobbled, nor does a rescue follow it or thaw it."""
-    top, path = users_scope()
+    top, path = users_unit()
     trap = h.cgroup("user-1.slice/user@1.service/hobbled-x-1")
     elsewhere = h.cgroup("elsewhere")
     inner = h.cgroup("user-1.slice/user@1.service/hobbled-x-1/inner.scope")

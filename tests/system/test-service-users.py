@@ -136,6 +136,8 @@ def cron_at_and_user_services_are_hobbled_and_the_user_manager_is_not():
     daemons = [h.main_pid("cron"), h.main_pid("atd")]
     with Following(grace=users("grace")) as f:
         wait_in("grace", *jobs)
+        limits = f"{h.CGROOT}/user.slice/user-{h.user('grace')}.slice"
+        h.check(is_nested(jobs[2], limits), f"the user's service is where the user's limits hold: {h.cgroup_of(jobs[2])}")
         after = ask_manager("grace")
         h.note(f"systemctl --user: {1000 * before:.0f} ms, beside hobbled jobs {1000 * after:.0f} ms")
         h.check(after < 3 * before + 0.1, f"systemctl --user takes {after:.3f} s instead of {before:.3f} s")

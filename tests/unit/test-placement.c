@@ -60,11 +60,11 @@ static void what_is_of_one_unit(void **state)
 static void who_has_to_stay(void **state)
 {
         (void) state;
-        assert_true(placement_is_bound(getpid(), "/user.slice/session-1.scope"));
-        assert_true(placement_is_bound(getpid(), "/user.slice/session-1.scope/x"));
-        assert_false(placement_is_bound(getpid(), "/system.slice/a.service"));
-        assert_false(placement_is_bound(getpid(), "/a.scopes"));
-        assert_false(placement_is_bound(getpid(), "/"));
+        assert_true(placement_is_bound(-EBADF, getpid(), "/user.slice/session-1.scope"));
+        assert_true(placement_is_bound(-EBADF, getpid(), "/user.slice/session-1.scope/x"));
+        assert_false(placement_is_bound(-EBADF, getpid(), "/system.slice/a.service"));
+        assert_false(placement_is_bound(-EBADF, getpid(), "/a.scopes"));
+        assert_false(placement_is_bound(-EBADF, getpid(), "/"));
 }
 
 static void make(const char *top, const char *name)
