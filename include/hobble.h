@@ -57,7 +57,10 @@ enum hobble_event_kind {
         HOBBLE_EVENT_FAILED,    /* could not be admitted (`error`, `text`); the handle ends here */
         HOBBLE_EVENT_HELD,      /* someone else froze it; left alone until they thaw it */
         HOBBLE_EVENT_UNHELD,    /* they thawed it: hobbling goes on */
-        HOBBLE_EVENT_STRAYED,   /* a process could not go back to its origin; `text` says where it went */
+        HOBBLE_EVENT_STRAYED,   /* processes could not go back to their `origin`, because it is gone, or takes
+                                 * none any more: `strays`, which went to the nearest cgroup above it that
+                                 * takes them; `text` says where that is. Told once for each unit, or cgroup
+                                 * that is of none, before RELEASED */
         HOBBLE_EVENT_OUTRANKED, /* a member has a higher real-time priority than the engine: `pid` */
         HOBBLE_EVENT_GUARD_READY, /* a guard answered: freezing may begin */
         HOBBLE_EVENT_GUARD_LOST,  /* everything was thawed; another guard is being started */
@@ -85,6 +88,11 @@ struct hobble_event {
         int error;          /* negative errno, 0 for none */
         const char *text; /* a clause for people, without the subject's name and without a full stop, or NULL.
                            * Paths in it are escaped: control characters and backslashes are \xNN */
+        /* STRAYED, valid during the call only. */
+        const char *origin;  /* path in the hierarchy, not escaped; NULL: it is not known */
+        const pid_t *strays; /* in the order in which they were moved. What they have forked since is not
+                              * among them; any of them may have ended */
+        size_t n_strays;
 };
 
 /* Called from the loop, never from within a call into the library. The handler may call the library. */

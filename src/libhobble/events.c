@@ -15,7 +15,15 @@ static void node_free(struct event_node *n)
                 return;
         }
         free(n->text);
+        free(n->origin);
+        free(n->strays);
         free(n);
+}
+
+static void node_freep(struct event_node **n)
+{
+        if (*n)
+                node_free(*n);
 }
 
 static int on_dispatch(sd_event_source *s, void *userdata)
@@ -61,16 +69,26 @@ static void enqueue(struct events *e, struct event_node *n)
 
 void events_tell(struct events *e, const struct hobble_event *event)
 {
-        _cleanup_free_ struct event_node *n = calloc(1, sizeof(*n));
+        _cleanup_(node_freep) struct event_node *n = calloc(1, sizeof(*n));
 
         if (!n)
                 return;
         n->event = *event;
         if (event->text) {
-                n->text = strdup(event->text);
+                n->event.text = n->text = strdup(event->text);
                 if (!n->text)
                         return;
-                n->event.text = n->text;
+        }
+        if (event->origin) {
+                n->event.origin = n->origin = strdup(event->origin);
+                if (!n->origin)
+                        return;
+        }
+        if (event->n_strays > 0) {
+                n->event.strays = n->strays = calloc(event->n_strays, sizeof(*n->strays));
+                if (!n->strays)
+                        return;
+                memcpy(n->strays, event->strays, event->n_strays * sizeof(*n->strays));
         }
         enqueue(e, TAKE_PTR(n));
 }

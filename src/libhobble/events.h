@@ -11,7 +11,9 @@
 struct event_node {
         struct ilist_link link;
         struct hobble_event event;
-        char *text;    /* owned, where the event's text is not static */
+        char *text;   /* owned, where the event's text is not static */
+        char *origin; /* owned, as are these */
+        pid_t *strays;
         bool embedded; /* in a subject, whose handle ends with this event */
 };
 
@@ -26,8 +28,8 @@ struct events {
 
 int events_init(struct events *e, hobble_engine *engine, sd_event *event);
 
-/* Queue a copy of the event; its text is copied. Where memory is short it is lost: those that end a handle
- * are not sent this way. */
+/* Queue a copy of the event with all that it points to. Where memory is short it is lost: those that end a
+ * handle are not sent this way. */
 void events_tell(struct events *e, const struct hobble_event *event);
 
 /* Queue the event that ends a subject's handle, in the node that the subject has for it. text is static. */

@@ -97,8 +97,11 @@ static int move_one(pid_t pid, void *userdata)
         snprintf(text, sizeof(text), "%d", pid);
         for (;;) {
                 k = pid > 0 ? file_write(r->procs_fd, text) : -ESRCH;
-                if (k == 0)
+                if (k == 0) {
                         r->moved++;
+                        if (r->strayed && r->on_stray)
+                                r->on_stray(r, pid, r->userdata);
+                }
                 if (k == 0 || k == -ESRCH)
                         break;
                 k = cgroup_is_gone(k) ? open_destination(r) : next_destination(r);

@@ -31,10 +31,15 @@ struct restore {
         bool strayed;            /* path is not the origin */
         bool frozen;             /* by the last passes of a fork storm */
         int error;
+
+        /* Told of each process, or a thread of it, that was moved to a path which is not the origin. NULL:
+         * nobody is. */
+        void (*on_stray)(struct restore *r, pid_t id, void *userdata);
+        void *userdata;
 };
 
-/* Prepare. root_fd: the hierarchy's root. Returns 0 or a negative errno; restore_done() is due in either
- * case. */
+/* Prepare, with nobody told of strays. root_fd: the hierarchy's root. Returns 0 or a negative errno;
+ * restore_done() is due in either case. */
 int restore_init(struct restore *r, int root_fd, int dir_fd);
 
 /* Move members until the directory is empty or deadline_usec (CLOCK_MONOTONIC, 0: none) has passed. Parents

@@ -5,12 +5,10 @@
 #include "macro.h"
 #include "origin.h"
 #include "points.h"
+#include "strays.h"
 #include "subject.h"
 #include "tarpit.h"
-#include "text.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 /* A process that is dying empties its cgroup within moments; one that does not for so long cannot be moved.
@@ -25,6 +23,7 @@ struct release {
         int error;      /* of one of them */
         bool restoring; /* restore is under way */
         struct restore restore;
+        struct strays strays;
         unsigned processes;
         uint64_t give_up_usec; /* 0: it goes well */
 };
@@ -53,6 +52,7 @@ struct release *release_free(struct release *r)
                 return NULL;
         if (r->restoring)
                 restore_done(&r->restore);
+        strays_done(&r->strays);
         close_fd(r->child_fd);
         close_fd(r->dir_fd);
         free(r);
@@ -93,15 +93,9 @@ static int next_directory(struct release *r)
         return r->dir_fd;
 }
 
-static void tell_strayed(hobble_subject *s, const struct restore *restore)
+static void on_stray(struct restore *restore, pid_t id, void *userdata)
 {
-        char where[CGROUP_PATH_MAX], text[CGROUP_PATH_MAX + 64];
-
-        if (!restore->strayed || restore->moved == 0)
-                return;
-        snprintf(text, sizeof(text), "the origin is gone or takes no processes; moved to %s",
-                 escape_text(restore->path, strlen(restore->path), where, sizeof(where)));
-        subject_tell(s, (struct hobble_event){ .kind = HOBBLE_EVENT_STRAYED, .pid = s->pid, .text = text });
+        strays_add(userdata, restore->dir_fd, restore->path, id);
 }
 
 static void end_restore(hobble_subject *s, int error)
@@ -109,7 +103,6 @@ static void end_restore(hobble_subject *s, int error)
         struct release *r = s->release;
 
         r->processes += r->restore.moved;
-        tell_strayed(s, &r->restore);
         restore_done(&r->restore);
         r->restoring = false;
         if (error < 0)
@@ -130,6 +123,8 @@ static int empty(hobble_subject *s, uint64_t deadline_usec)
                         if (dir_fd < 0)
                                 return r->error;
                         k = restore_init(&r->restore, s->tarpit->engine->root_fd, dir_fd);
+                        r->restore.on_stray = on_stray;
+                        r->restore.userdata = &r->strays;
                         r->restoring = true;
                 }
                 if (k >= 0)
@@ -170,6 +165,7 @@ static int step(hobble_subject *s, uint64_t deadline_usec)
                 return 2;
 
         point("release.removed");
+        strays_tell(&r->strays, s);
         subject_end(s, (struct hobble_event){
                                .kind = s->end_error ? HOBBLE_EVENT_FAILED : HOBBLE_EVENT_RELEASED,
                                .pid = s->pid,

@@ -48,6 +48,11 @@ class Embedder:
         found = self.wait(rf"process {pid} (\S+) (\d+)")
         return found[1], int(found[2])
 
+    def release(self, pid):
+        """Have it release what a process is in."""
+        self.process.stdin.write(f"-{pid}\n")
+        self.process.stdin.flush()
+
     def status(self, pid):
         """How the subject that a process is in stands, and its tarpit."""
         del self.lines[:]
@@ -122,6 +127,30 @@ def nested_where_it_is_a_containers():
     with embedder("auto", pid) as e:
         e.wait(rf"admitted {pid}")
         h.equal(path, os.path.dirname(h.cgroup_of(pid)), "where its directory is")
+
+
+@h.test
+def who_strays_is_told_with_where_from():
+    """Once for each origin that is gone; by the processes, also where one has no leader any more."""
+    top, origin, other = h.cgroup("top"), h.cgroup("top/origin"), h.cgroup("top/other")
+    root, child = two_in(origin, other)
+    headless = h.spawn([h.program("HOBBLE_VICTIM"), "headless"], origin).pid
+    h.wait_until(lambda: h.state(headless) == "Z" and h.children(headless), 5, "its leader has exited")
+    wanted = {root: {path_of(origin): {root}, path_of(other): {child}},
+              headless: {path_of(origin): {headless, *h.children(headless)}}}
+    with embedder("subtree", root, headless) as e:
+        for pid in wanted:
+            e.wait(rf"admitted {pid}")
+        h.equal(set(), h.members(top), "who is left in the origins")
+        os.rmdir(origin)
+        os.rmdir(other)
+        for pid, origins in wanted.items():
+            del e.lines[:]
+            e.release(pid)
+            e.wait(rf"released {pid}")
+            told = {line.split()[1]: {*map(int, line.split()[2:])} for line in e.said("strays ")}
+            h.equal(origins, told, "who has strayed from where")
+            h.equal(len(origins), len(e.said(rf"strayed {pid} 0 .* is gone; \d process(es)? moved to {path_of(top)}$")), "")
 
 
 @h.test

@@ -10,7 +10,7 @@ import signal
 import time
 
 import harness as h
-from configured import Host
+from tarpits import Host
 from failopen import by_way_of
 from sources import *
 

@@ -5,13 +5,7 @@
 import os
 
 import harness as h
-from configured import Host
-
-MILD, SEVERE = "FrozenSec=40ms", "FrozenSec=250ms"
-
-
-def pid_line(*pids):
-    return f"PIDFile={h.pidfile(*pids)}"
+from tarpits import MILD, SEVERE, Host, pid_line
 
 
 @h.test

@@ -11,18 +11,13 @@ import time
 
 import harness as h
 from sources import wait_cycles
+from trees import CHECK, admitted, environment, hobbled_and_home, is_in, released, rewrite, victim
 
-CHECK = "--check=200ms"
 NOBODY = 61234  # a user id of this test's own, whose processes can be counted and limited
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 # -- Helpers --------------------------------------------------------------------------------------------------
-
-def victim(*arguments, cgroup=None, **popen):
-    """Start a victim (victims/victim.c). Returns its pid."""
-    return h.spawn([h.program("HOBBLE_VICTIM"), *map(str, arguments)], cgroup, **popen).pid
-
 
 def parent(pid):
     found = re.search(r"^PPid:\t(\d+)", h.read(f"/proc/{pid}/status"), re.M)
@@ -37,51 +32,6 @@ def tagged(tag):
         except PermissionError:
             return False
     return [int(p) for p in h.entries("/proc") if p.isdigit() and has(p)]
-
-
-def environment(tag):
-    return {**os.environ, "HOBBLE_TREE": tag}
-
-
-def admitted(hobbled, pid, timeout=3.0):
-    """Wait until it says that the tree is hobbled. Returns the directory of the subject."""
-    hobbled.wait_log(rf"process {pid}\b.*: hobbled, \d+ process", timeout)
-    return next(d for d in hobbled.subjects() if h.marks(d)["root"].split()[0] == str(pid))
-
-
-def released(hobbled, pid, timeout=3.0):
-    hobbled.wait_log(rf"process {pid}\b.*: released", timeout)
-
-
-def is_in(pid, directory):
-    """Whether the process is in a cgroup, or below; by a thread of it that lives."""
-    if not h.alive(pid):
-        return pid in h.members(directory)
-    return ((h.cgroup_of(pid) or "") + "/").startswith(directory + "/")  # none: it has just ended
-
-
-def rewrite(path, *pids):
-    """Another content for a pid file, all at once."""
-    h.write(path + ".new", "".join(f"{pid}\n" for pid in pids))
-    os.rename(path + ".new", path)
-
-
-def hobbled_and_home(pid, *others, cycles=2):
-    """The tree of pid is hobbled with all the others, for some cycles, then released, and all are where they were."""
-    origins = {p: h.cgroup_of(p) for p in (pid, *others)}
-    file = h.pidfile(pid)
-    with h.Hobbled(CHECK, file) as hobbled:
-        directory = admitted(hobbled, pid)
-        for p in (pid, *others):
-            h.check(is_in(p, directory), f"{p} is not in the subject but in {h.cgroup_of(p)}")
-        wait_cycles(directory, cycles)
-        rewrite(file)
-        released(hobbled, pid)
-        for p, origin in origins.items():
-            h.check(is_in(p, origin), f"{p} is in {h.cgroup_of(p)}, not {origin}")
-            h.check(p in h.members(origin), f"{p} is no member of {origin}")
-        h.equal([], hobbled.subjects(), "subjects that are left")
-        return hobbled.log()
 
 
 # -- Whole trees ----------------------------------------------------------------------------------------------
@@ -132,34 +82,6 @@ def many_trees_at_once():
         for i, root in enumerate(roots):
             for p in (root, *h.children(root)):
                 h.equal(origins[i % 3], h.cgroup_of(p), f"where {p} is")
-
-
-@h.test
-def each_goes_back_to_its_own_origin():
-    top, deep, other = h.cgroup("top"), h.cgroup("top/deep"), h.cgroup("other")
-    root = h.busy_tree(top)
-    members = [root, *h.descendants(root)]
-    places = dict(zip(members, (top, deep, other, deep)))
-    for p, place in places.items():
-        h.attach(p, place)
-    hobbled_and_home(*members)
-    for p, place in places.items():
-        h.equal(place, h.cgroup_of(p), f"where {p} is")
-
-
-@h.test
-def an_origin_that_is_gone_is_replaced_by_its_ancestor():
-    top, deep = h.cgroup("top"), h.cgroup("top/deep/er")
-    root = h.busy_tree(deep)
-    file = h.pidfile(root)
-    with h.Hobbled(CHECK, file) as hobbled:
-        admitted(hobbled, root)
-        os.rmdir(deep)
-        os.rmdir(os.path.dirname(deep))
-        rewrite(file)
-        released(hobbled, root)
-        h.equal({root, *h.descendants(root)}, h.members(top), "members of the nearest ancestor")
-        hobbled.wait_log(r"origin is gone.*/top$")
 
 
 @h.test

@@ -18,7 +18,7 @@ import sys
 import time
 
 import harness as h
-from configured import Host
+from tarpits import Host
 from failopen import by_way_of
 from sources import *
 

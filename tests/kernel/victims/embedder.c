@@ -5,11 +5,12 @@
  * It hobbles the trees of the PIDs, nested, in the pit, or as the library likes best ("nested", "subtree",
  * "auto"). Its filter refuses each process whose name is REFUSED, and each question is a line, "filter NAME
  * HOME". Each event is a line: "admitted PID", "released PID", "failed PID ERROR TEXT", "part PID", and so
- * on. A PID that begins with a slash is the path of a cgroup that it hobbles in place. At each line of its
- * standard input, a pid, it says "subject KEY=VALUE..." and "tarpit KEY=VALUE..." of what that is in, where
- * it is in one, "listed NAME CGROUP" of all that a list shows, and "process PID HOME ROOT"; at its end it
- * releases all and ends. With FREEZE_IDLE in its environment it freezes all at once, and with
- * PARENT its home is in that cgroup. */
+ * on; before a "strayed" there is a line "strays ORIGIN PID...". A PID that begins with a slash is the path
+ * of a cgroup that it hobbles in place. At each line of its standard input, a pid, it says "subject
+ * KEY=VALUE..." and "tarpit KEY=VALUE..." of what that is in, where it is in one, "listed NAME CGROUP" of all
+ * that a list shows, and "process PID HOME ROOT"; at a pid with a dash before it, it releases what that is
+ * in; at its end it releases all and ends. With FREEZE_IDLE in its environment it freezes all at once, and
+ * with PARENT its home is in that cgroup. */
 
 #include "hobble.h"
 
@@ -37,6 +38,12 @@ static void on_event(hobble_engine *engine, const struct hobble_event *event, vo
 {
         (void) engine;
         (void) userdata;
+        if (event->kind == HOBBLE_EVENT_STRAYED) {
+                printf("strays %s", event->origin);
+                for (size_t i = 0; i < event->n_strays; i++)
+                        printf(" %d", event->strays[i]);
+                printf("\n");
+        }
         if (event->subject && kinds[event->kind])
                 printf("%s %d %d %s\n", kinds[event->kind], event->pid, event->error,
                        event->text ? event->text : "");
@@ -81,6 +88,15 @@ static int on_entry(const struct hobble_entry *entry, void *userdata)
         return 0;
 }
 
+static void release(const hobble_engine *engine, pid_t pid)
+{
+        hobble_subject *subject;
+
+        if (hobble_engine_subject_of(engine, pid, &subject) < 0)
+                abort();
+        hobble_subject_release(subject);
+}
+
 static int on_input(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
         const struct embedder *e = userdata;
@@ -93,6 +109,10 @@ static int on_input(sd_event_source *source, int fd, uint32_t revents, void *use
         if (!fgets(line, sizeof(line), stdin))
                 return sd_event_exit(sd_event_source_get_event(source), 0);
         pid = atoi(line);
+        if (pid < 0) {
+                release(e->engine, -pid);
+                return 0;
+        }
         if (hobble_process_home(pid, home, sizeof(home)) < 0)
                 strcpy(home, "-");
         say_status(e->engine, pid);

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A hobbled that follows a configuration directory of the test's own."""
+"""Several tarpits, from configuration files that a hobbled of a test's own follows."""
 
 import os
 import signal
 
 import harness as h
+
+MILD, SEVERE = "FrozenSec=40ms", "FrozenSec=250ms"
 
 
 class Host:
@@ -41,3 +43,7 @@ class Host:
     def wait_in(self, tarpit, *pids):
         h.wait_until(lambda: all(self.tarpit(pid) == tarpit for pid in pids), 5,
                      f"{pids} in {tarpit}; they are in {[self.tarpit(pid) for pid in pids]}")
+
+
+def pid_line(*pids):
+    return f"PIDFile={h.pidfile(*pids)}"
