@@ -76,7 +76,6 @@ static const struct announcement_row rows[HOBBLE_EVENT_KIND_MAX] = {
         [HOBBLE_EVENT_UNHELD] = { MESSAGE_NOTICE, "unheld", MESSAGE_ID_UNHELD,
                                   "thawed by whoever froze it; hobbling goes on",
                                   "was thawed; hobbling goes on" },
-        [HOBBLE_EVENT_STRAYED] = { MESSAGE_WARNING, "strayed", MESSAGE_ID_STRAY, NULL, NULL },
         [HOBBLE_EVENT_OUTRANKED] = { MESSAGE_WARNING, "outranked", MESSAGE_ID_OUTRANKED, NULL, NULL },
         [HOBBLE_EVENT_GUARD_READY] = { MESSAGE_NOTICE, "guard-back", MESSAGE_ID_GUARD_BACK, NULL,
                                        "a guard watches again; hobbling goes on" },
@@ -223,6 +222,26 @@ void announce_event(const struct announcement *a, const struct hobble_event *eve
                 announce_place(a, row, &fields, text);
         else if (text)
                 announce_engine(a, event, row, &fields, text);
+}
+
+void announce_strayed(const struct announcement *a, const char *tarpit, const char *subject, pid_t pid,
+                      const char *text)
+{
+        struct message_fields fields = {
+                .id = MESSAGE_ID_STRAY,
+                .tarpit = tarpit,
+                .subject = subject,
+                .source = a->source,
+                .pid = pid,
+        };
+        char label[LABEL_MAX], said[1024];
+        struct origin_text origin;
+
+        look_up(&fields, &origin);
+        label_process(pid, &origin, label);
+        snprintf(said, sizeof(said), "%s: %s", label, text);
+        tell(a, "strayed", &fields, said);
+        topic_event(a->topic, MESSAGE_WARNING, &fields, "%s", said);
 }
 
 void announce_refused(const struct announcement *a, const struct refusal *refusal)

@@ -20,9 +20,15 @@ struct announcement {
 };
 
 /* Say what an event tells. An ADMITTED has a snapshot of the subject's processes with it. FAILED is left to
- * announce_refused(), GUARD_READY says that a guard is back, RESCUED says nothing: FENCED or RETIRED follows.
+ * announce_refused(), STRAYED to announce_strayed(), GUARD_READY says that a guard is back, RESCUED says
+ * nothing: FENCED or RETIRED follows.
  */
 void announce_event(const struct announcement *a, const struct hobble_event *event);
+
+/* What became of processes that could not go back to where they came from. tarpit and subject are names, text
+ * is a clause. */
+void announce_strayed(const struct announcement *a, const char *tarpit, const char *subject, pid_t pid,
+                      const char *text);
 
 struct refusal {
         const char *tarpit, *subject; /* names, NULL where there is none */

@@ -13,6 +13,7 @@
 #include "message.h"
 #include "requests.h"
 #include "roster.h"
+#include "scope-again.h"
 #include "status.h"
 #include "subjects.h"
 #include "tarpit.h"
@@ -34,6 +35,7 @@ struct manager {
         struct exempt *exempt;
         struct census *census;
         struct units *units;
+        struct scope_again *scope_again;
         struct status *status;
 
         struct tarpit **tarpits; /* the severest first */
@@ -61,7 +63,7 @@ struct manager {
 
 /* -- manager-round.c --------------------------------------------------------------------------- */
 
-/* Both return 0 or a negative errno. */
+/* After the units. Both return 0 or a negative errno. */
 int manager_init_rounds(struct manager *m);
 void manager_done_rounds(struct manager *m);
 

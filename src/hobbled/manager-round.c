@@ -216,6 +216,13 @@ static void act(struct manager *m, const struct roster_action *action)
                 return;
         }
 
+        /* Taken in now, it would be taken out again. on_strays() follows. */
+        if (scope_again_has(m->scope_again, entry->pid)) {
+                (void) roster_failed(m->roster, entry, -EAGAIN, false);
+                manager_retry_later(m);
+                return;
+        }
+
         r = hobble_tarpit_add_tree(t->host.tarpit, entry->pid, entry->start_time,
                                    (enum hobble_placement) entry->claim.placement, NULL, &subject);
         if (r >= 0)
@@ -312,6 +319,20 @@ static void on_end(struct manager *m)
         manager_wake(m);
 }
 
+/* What became of processes whose origin is gone, or takes none any more. */
+static void on_strays(const struct scope_again_result *result, void *userdata)
+{
+        struct manager *m = userdata;
+        struct tarpit *t = manager_find_by_name(m, result->tarpit);
+
+        announce_strayed(
+                &(struct announcement){ .topic = t ? &t->topic : &m->topic, .source = result->source },
+                result->tarpit, result->subject, result->pid, result->text);
+        /* One that waited to be hobbled again. */
+        if (!m->resolving && roster_retry(m->roster))
+                manager_wake(m);
+}
+
 const char *manager_tree_source(const struct manager *m, const hobble_subject *subject)
 {
         const struct roster_entry *entry;
@@ -329,7 +350,7 @@ void manager_on_tree_event(struct manager *m, struct tarpit *t, const struct hob
         if (!entry || entry->subject != event->subject)
                 return;
 
-        if (event->kind != HOBBLE_EVENT_PART)
+        if (event->kind != HOBBLE_EVENT_PART && event->kind != HOBBLE_EVENT_STRAYED)
                 announce_event(&(struct announcement){ .topic = &t->topic, .source = entry->claim.source },
                                event);
         switch (event->kind) {
@@ -350,6 +371,9 @@ void manager_on_tree_event(struct manager *m, struct tarpit *t, const struct hob
         case HOBBLE_EVENT_FAILED:
                 fail(m, t, entry, event->error, event->text);
                 on_end(m);
+                break;
+        case HOBBLE_EVENT_STRAYED:
+                scope_again_take(m->scope_again, event, entry->claim.source);
                 break;
         case HOBBLE_EVENT_PART:
                 take_part(m, entry, event->pid);
@@ -384,11 +408,14 @@ int manager_init_rounds(struct manager *m)
                                       m);
         if (r >= 0)
                 r = sd_event_source_set_enabled(m->retry, SD_EVENT_OFF);
+        if (r >= 0)
+                r = scope_again_new(&m->scope_again, m->event, m->units, on_strays, m);
         return r < 0 ? r : roster_new(&m->roster, &roster_handler, m);
 }
 
 void manager_done_rounds(struct manager *m)
 {
+        m->scope_again = scope_again_free(m->scope_again);
         m->roster = roster_free(m->roster);
         m->work = sd_event_source_disable_unref(m->work);
         m->retry = sd_event_source_disable_unref(m->retry);

@@ -525,6 +525,8 @@ static int init(struct manager *m)
         if (r >= 0)
                 r = init_summary(m);
         if (r >= 0)
+                r = units_new(&m->units, NULL);
+        if (r >= 0)
                 r = manager_init_rounds(m);
         if (r >= 0)
                 r = manager_init_requests(m);
@@ -532,8 +534,6 @@ static int init(struct manager *m)
                 r = exempt_new(&m->exempt);
         if (r >= 0)
                 r = census_new(&m->census, m->event);
-        if (r >= 0)
-                r = units_new(&m->units, NULL);
         if (r >= 0)
                 r = status_new(&m->status, m->event, status_text, m);
         if (r < 0) {
