@@ -244,6 +244,14 @@ void announce_strayed(const struct announcement *a, const char *tarpit, const ch
         topic_event(a->topic, MESSAGE_WARNING, &fields, "%s", said);
 }
 
+void announce_watchdog(const struct announcement *a, const char *unit, const char *text)
+{
+        const struct message_fields fields = { .id = MESSAGE_ID_WATCHDOG, .unit = unit };
+
+        tell(a, "watchdog", &fields, text);
+        topic_event(a->topic, MESSAGE_WARNING, &fields, "%s", text);
+}
+
 void announce_refused(const struct announcement *a, const struct refusal *refusal)
 {
         struct message_fields fields = {

@@ -30,6 +30,9 @@ void announce_event(const struct announcement *a, const struct hobble_event *eve
 void announce_strayed(const struct announcement *a, const char *tarpit, const char *subject, pid_t pid,
                       const char *text);
 
+/* systemd may kill a unit of the topic's tarpit. text is a clause. */
+void announce_watchdog(const struct announcement *a, const char *unit, const char *text);
+
 struct refusal {
         const char *tarpit, *subject; /* names, NULL where there is none */
         pid_t pid;                    /* 0 with a directory */

@@ -18,6 +18,7 @@
 #include "subjects.h"
 #include "tarpit.h"
 #include "units.h"
+#include "watchdogs.h"
 
 /* A part of a hobbled tree that an admission left where it was, because it belongs to another unit: a subject
  * of its own, for as long as the other one is there. */
@@ -36,6 +37,7 @@ struct manager {
         struct census *census;
         struct units *units;
         struct scope_again *scope_again;
+        struct watchdogs *watchdogs;
         struct status *status;
 
         struct tarpit **tarpits; /* the severest first */

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "macro.h"
 #include "manager-internal.h"
+#include "subject-text.h"
 
 #include <string.h>
 
@@ -333,6 +334,23 @@ static void on_strays(const struct scope_again_result *result, void *userdata)
                 manager_wake(m);
 }
 
+static void on_watchdog(const char *tarpit, const char *unit, const char *text, void *userdata)
+{
+        struct tarpit *t = manager_find_by_name(userdata, tarpit);
+
+        if (t)
+                announce_watchdog(&(struct announcement){ .topic = &t->topic }, unit, text);
+}
+
+/* Whether systemd may kill what the tree came from. */
+static void look_at_watchdog(struct manager *m, const struct tarpit *t, pid_t pid)
+{
+        char home[4096], unit[SUBJECT_UNIT_MAX];
+
+        if (hobble_process_home(pid, home, sizeof(home)) >= 0 && subject_unit(home, unit, sizeof(unit)))
+                watchdogs_look(m->watchdogs, unit, t->name, &t->duty);
+}
+
 const char *manager_tree_source(const struct manager *m, const hobble_subject *subject)
 {
         const struct roster_entry *entry;
@@ -355,6 +373,7 @@ void manager_on_tree_event(struct manager *m, struct tarpit *t, const struct hob
                                event);
         switch (event->kind) {
         case HOBBLE_EVENT_ADMITTED:
+                look_at_watchdog(m, t, entry->pid);
                 roster_admitted(m->roster, entry);
                 if (entry->members > 0)
                         manager_changed(m);
@@ -410,11 +429,14 @@ int manager_init_rounds(struct manager *m)
                 r = sd_event_source_set_enabled(m->retry, SD_EVENT_OFF);
         if (r >= 0)
                 r = scope_again_new(&m->scope_again, m->event, m->units, on_strays, m);
+        if (r >= 0)
+                r = watchdogs_new(&m->watchdogs, m->units, on_watchdog, m);
         return r < 0 ? r : roster_new(&m->roster, &roster_handler, m);
 }
 
 void manager_done_rounds(struct manager *m)
 {
+        m->watchdogs = watchdogs_free(m->watchdogs);
         m->scope_again = scope_again_free(m->scope_again);
         m->roster = roster_free(m->roster);
         m->work = sd_event_source_disable_unref(m->work);

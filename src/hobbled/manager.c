@@ -269,6 +269,7 @@ static int reload_config(struct manager *m)
                 set_tarpits(m);
         config_free(old);
         roster_reconsider(m->roster);
+        watchdogs_forget(m->watchdogs);
         say_reload(m, "the configuration is in force as it is now");
         return 0;
 }

@@ -18,3 +18,4 @@
 #define MESSAGE_ID_STRAY "5de1d161b6c0472299d439c36ff751a1"  /* the origin is gone */
 #define MESSAGE_ID_OUTRANKED "a5bbc30a413e4e22936a397ce40a4bb7" /* of a higher real-time priority */
 #define MESSAGE_ID_DEGRADED "8b866d695cd84ef5a97a9a800b4e61d8"  /* hobbling works worse than it could */
+#define MESSAGE_ID_WATCHDOG "1463aac7ea544650bee0331fb75a3c8f"  /* of a service: it is short */

@@ -151,4 +151,51 @@ def the_guard_does_not_make_it_again():
     h.kill(pid)
 
 
+# -- Watchdogs ------------------------------------------------------------------------------------------------
+
+PING = """
+import os, socket, sys, time
+to = os.environ["NOTIFY_SOCKET"]
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+    while True:
+        s.sendto(b"WATCHDOG=1", "\\0" + to[1:] if to[0] == "@" else to)
+        time.sleep(float(sys.argv[1]))
+"""
+
+
+def watched(name, seconds):
+    """A service that pings at half of its watchdog's time. Returns its pid."""
+    h.write("/tmp/ping", PING)
+    pid = h.service(name, f"exec python3 -S /tmp/ping {seconds / 2}", f"WatchdogSec={seconds}s")
+    h.equal(f"{seconds}s", h.show(f"{name}.service", "WatchdogUSec"), "its watchdog")
+    return pid
+
+
+@h.test
+def a_watchdog_that_is_long_enough_does_not_bite():
+    """Frozen most of the time, it pings in time all the same; of one that is shorter than ten rounds people are warned,
+    once, with what to do."""
+    long, short = watched("long", 3), watched("short", 1)
+    every = "[Tarpit]\nFreezeIdle=yes\n[Source]\nCheckSec=200ms\n"
+    calm = f"[Source]\nCheckSec=200ms\n{pidfile('short', short)[0]}"
+    with Following(long=every + pidfile("long", long)[0], short=calm) as f:
+        wait_in("long", long)
+        wait_in("short", short)
+        f.said(r'tarpit "short": short.service has WatchdogSec=1s, which is less than 10 rounds of this tarpit '
+               r"\(2s 600ms\): .*; exempt it, or set FrozenSec= to at most 90ms$")
+        h.write("/run/short.pids", "")
+        wait_in(None, short)
+        h.write("/run/short.pids", f"{short}\n")
+        wait_in("short", short)
+        begin, before = time.monotonic(), h.cpu_usec_of(long)
+        while time.monotonic() < begin + 10:
+            time.sleep(1)
+            h.equal(long, h.main_pid("long"), "the main process")
+        h.check(h.cpu_usec_of(long) > before, "it has run")
+        h.check(h.active("long"), "it is active")
+        h.equal("0", h.show("long", "NRestarts"), "restarts")
+        h.equal(1, f.count("WatchdogSec="), "warnings")
+    h.systemctl("stop", "long", "short")
+
+
 h.main()
