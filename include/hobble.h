@@ -368,9 +368,11 @@ struct hobble_rescued {
         unsigned instances, subjects, processes; /* what was rescued */
         unsigned busy;                           /* instances passed over because a live engine holds them */
         unsigned left;                           /* subjects that could not be restored; they are thawed */
-        unsigned others; /* dead instances of other users that had frozen something: that is thawed and left
-                          * where it is, for their own rescue, because a user can make such an instance look
-                          * like anything */
+        unsigned others;  /* dead instances of other users that had frozen something: that is thawed and left
+                           * where it is, for their own rescue, because a user can make such an instance look
+                           * like anything */
+        unsigned strayed; /* of the processes: went to the nearest cgroup above their origin that takes them,
+                           * because that is gone or takes none any more */
 };
 
 /* Thaw and restore everything that bears the mark of an instance of this user's: of one, or of all (NULL).

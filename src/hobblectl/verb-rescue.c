@@ -66,6 +66,11 @@ static int report(const struct hobble_rescued *rescued, bool quiet)
                 return STATUS_NOT_PERMITTED;
         } else if (rescued->others == 0)
                 (void) puts("nothing to rescue");
+        if (rescued->strayed > 0)
+                (void) printf(
+                        "%u of the processes went to the nearest cgroup above their origin, which is gone "
+                        "or takes none any more\n",
+                        rescued->strayed);
         if (rescued->others > 0)
                 (void) printf(
                         "thawed %u dead %s of other users: \"hobblectl rescue\" as the user restores %s\n",

@@ -272,6 +272,7 @@ static int on_instance(const struct instance *i, void *userdata)
         s->done.subjects += r.subjects;
         s->done.processes += r.processes;
         s->done.left += r.left;
+        s->done.strayed += r.strayed;
         return 0;
 }
 

@@ -99,6 +99,7 @@ static int move_one(pid_t pid, void *userdata)
                 k = pid > 0 ? file_write(r->procs_fd, text) : -ESRCH;
                 if (k == 0) {
                         r->moved++;
+                        r->strays += r->strayed;
                         if (r->strayed && r->on_stray)
                                 r->on_stray(r, pid, r->userdata);
                 }

@@ -28,6 +28,7 @@ struct restore {
         uint64_t deadline_usec;
         unsigned passes, slices; /* over all members, and cut off by the deadline */
         unsigned moved;          /* processes so far */
+        unsigned strays;         /* of them, to a path that was not the origin */
         bool strayed;            /* path is not the origin */
         bool frozen;             /* by the last passes of a fork storm */
         int error;

@@ -125,8 +125,7 @@ static void restore_members(struct rescue *r, int dir_fd)
         if (restore_init(&restore, r->root_fd, dir_fd) >= 0)
                 (void) restore_step(&restore, 0);
         r->processes += restore.moved;
-        if (restore.strayed && restore.moved > 0)
-                r->strayed++;
+        r->strayed += restore.strays;
         restore_done(&restore);
 }
 

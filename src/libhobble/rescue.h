@@ -45,8 +45,8 @@ struct rescue {
         /* What was done so far. */
         unsigned subjects;  /* restored, or thawed in place */
         unsigned processes; /* moved home */
-        unsigned strayed;   /* subjects of which some went elsewhere than to their origin */
-        unsigned left;      /* subjects that could not be restored in this round; they are thawed */
+        unsigned strayed; /* of them, elsewhere than to their origin, which is gone or takes none any more */
+        unsigned left;    /* subjects that could not be restored in this round; they are thawed */
 };
 
 /* One round: thaw everything in the home's pit, then restore everything, then remove what is empty, the pit

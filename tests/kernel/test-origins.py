@@ -155,6 +155,29 @@ def an_origin_that_takes_no_processes_any_more():
         middle = h.cgroup("top/middle")
 
 
+@h.test
+def a_rescue_tells_how_many_went_elsewhere():
+    """By hobblectl, where hobbled and its guard are both dead."""
+    top, origin = h.cgroup("top"), h.cgroup("top/origin")
+    places = dict.fromkeys(scattered(origin), top) | {h.sleeper(top): top}
+    root, stayed = next(iter(places)), list(places)[-1]
+    with h.Hobbled(CHECK, h.pidfile(root, stayed)) as hobbled:
+        admitted(hobbled, root)
+        admitted(hobbled, stayed)
+        guard = hobbled.guard()
+        h.kill(guard, signal.SIGSTOP)
+        hobbled.signal(signal.SIGKILL)
+        hobbled.process.wait()
+        h.kill(guard)
+        h.wait_until(lambda: not h.alive(guard), 3, "the guard is dead")
+        os.rmdir(origin)
+        done = h.hobblectl("rescue", hobbled.instance)
+        h.equal((0, "rescued 2 subjects (5 processes) of 1 instance\n"
+                 "4 of the processes went to the nearest cgroup above their origin, which is gone or takes none any more\n"),
+                (done.returncode, done.stdout), "what it says")
+        all_home(places)
+
+
 # -- A fork storm ---------------------------------------------------------------------------------------------
 
 @h.test
