@@ -288,6 +288,20 @@ void announce_refused(const struct announcement *a, const struct refusal *refusa
                     &fields, "%s", said);
 }
 
+void announce_moved(const struct announcement *a, const hobble_subject *subject, pid_t pid, const char *where)
+{
+        struct message_fields fields = { .id = MESSAGE_ID_MOVED, .source = a->source, .pid = pid };
+        char label[LABEL_MAX], path[CGROUP_PATH_MAX], said[CGROUP_PATH_MAX + LABEL_MAX + 128];
+        struct origin_text origin;
+
+        look_up_subject(subject, &fields, &origin);
+        label_process(pid, &origin, label);
+        snprintf(said, sizeof(said), "%s: was moved to %s by someone else; hobbling it again", label,
+                 escape_text(where, strlen(where), path, sizeof(path)));
+        tell(a, "moved", &fields, said);
+        topic_event(a->topic, MESSAGE_NOTICE, &fields, "%s", said);
+}
+
 void announce_config(enum message_level level, const char *file, unsigned line, const char *text)
 {
         const struct message_fields fields = {

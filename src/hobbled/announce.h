@@ -45,6 +45,11 @@ struct refusal {
 /* Say that something is not hobbled. */
 void announce_refused(const struct announcement *a, const struct refusal *refusal);
 
+/* Say that a process of the subject, which is hobbled, has been moved by someone to the cgroup at path
+ * `where`, and is taken in again. */
+void announce_moved(const struct announcement *a, const hobble_subject *subject, pid_t pid,
+                    const char *where);
+
 /* Call fn for each event and refusal, also for what is not said because much was said before or because it is
  * not important enough. NULL: not any more. */
 void announce_set_listener(bus_news_handler fn, void *userdata);

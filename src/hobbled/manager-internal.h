@@ -51,7 +51,7 @@ struct manager {
         size_t n_texts;
         struct topic topic; /* what concerns all tarpits */
 
-        sd_event_source *work, *retry, *summary;
+        sd_event_source *work, *retry, *patrol, *summary;
         bool began;    /* with the tarpits: there is a guard, or there was */
         bool guarded;  /* there is one */
         bool outdated; /* the configuration was changed, but has errors: the one before is in force */
@@ -80,6 +80,18 @@ void manager_on_tree_event(struct manager *m, struct tarpit *t, const struct hob
 
 /* All subjects are void: admit anew. */
 void manager_void(struct manager *m);
+
+/* CheckSec=, the shortest of all tarpits; USEC_INFINITY: there is none. */
+uint64_t manager_check_usec(const struct manager *m);
+
+/* -- manager-patrol.c -------------------------------------------------------------------------- */
+
+/* Both return 0 or a negative errno. */
+int manager_init_patrol(struct manager *m);
+void manager_done_patrol(struct manager *m);
+
+/* There may be somebody to look after. */
+void manager_patrol(struct manager *m);
 
 /* -- manager-requests.c ------------------------------------------------------------------------ */
 

@@ -130,7 +130,7 @@ static int begin_round(struct manager *m)
         return r < 0 ? r : put_parts(m);
 }
 
-static uint64_t retry_usec(const struct manager *m)
+uint64_t manager_check_usec(const struct manager *m)
 {
         uint64_t usec = USEC_INFINITY;
 
@@ -145,7 +145,7 @@ void manager_retry_later(struct manager *m)
 
         if (sd_event_source_get_enabled(m->retry, &enabled) >= 0 && enabled != SD_EVENT_OFF)
                 return;
-        (void) sd_event_source_set_time_relative(m->retry, retry_usec(m));
+        (void) sd_event_source_set_time_relative(m->retry, manager_check_usec(m));
         (void) sd_event_source_set_enabled(m->retry, SD_EVENT_ONESHOT);
 }
 
@@ -179,7 +179,7 @@ static void fail(struct manager *m, struct tarpit *t, struct roster_entry *entry
                                          .error = error,
                                          .text = text,
                                          .found = error == -EPERM && entry->claim.found,
-                                         .retry_usec = for_good ? USEC_INFINITY : retry_usec(m),
+                                         .retry_usec = for_good ? USEC_INFINITY : manager_check_usec(m),
                                  });
         if (!for_good)
                 manager_retry_later(m);
@@ -375,6 +375,7 @@ void manager_on_tree_event(struct manager *m, struct tarpit *t, const struct hob
         case HOBBLE_EVENT_ADMITTED:
                 look_at_watchdog(m, t, entry->pid);
                 roster_admitted(m->roster, entry);
+                manager_patrol(m);
                 if (entry->members > 0)
                         manager_changed(m);
                 manager_wake(m);

@@ -530,6 +530,8 @@ static int init(struct manager *m)
         if (r >= 0)
                 r = manager_init_rounds(m);
         if (r >= 0)
+                r = manager_init_patrol(m);
+        if (r >= 0)
                 r = manager_init_requests(m);
         if (r >= 0)
                 r = exempt_new(&m->exempt);
@@ -579,6 +581,7 @@ struct manager *manager_free(struct manager *m)
         m->n_tarpits = 0;
         m->engine = hobble_engine_free(m->engine);
         m->status = status_free(m->status);
+        manager_done_patrol(m);
         manager_done_rounds(m);
         manager_done_requests(m);
         m->exempt = exempt_free(m->exempt);

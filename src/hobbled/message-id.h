@@ -16,6 +16,7 @@
 #define MESSAGE_ID_CONFIG_ERROR "f8e5be6406d84852bd88d6b9b9872f4f" /* wrong configuration */
 #define MESSAGE_ID_RELOAD "54cfabc4bea4463db317faba054e18a1" /* configuration and sources were read again */
 #define MESSAGE_ID_STRAY "5de1d161b6c0472299d439c36ff751a1"  /* the origin is gone */
+#define MESSAGE_ID_MOVED "e8313aa9bd0c4e73aeec11f4f8a8c769"  /* someone has moved it out of the tarpit */
 #define MESSAGE_ID_OUTRANKED "a5bbc30a413e4e22936a397ce40a4bb7" /* of a higher real-time priority */
 #define MESSAGE_ID_DEGRADED "8b866d695cd84ef5a97a9a800b4e61d8"  /* hobbling works worse than it could */
 #define MESSAGE_ID_WATCHDOG "1463aac7ea544650bee0331fb75a3c8f"  /* of a service: it is short */

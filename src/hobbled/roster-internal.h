@@ -33,7 +33,7 @@ struct roster {
         uint64_t newest_start; /* of the processes that are new in this round, the earliest start */
         unsigned rank_min, rank_max;
         enum stage stage;
-        size_t cursor, cursor_release, cursor_add;
+        size_t cursor, cursor_release, cursor_add, cursor_patrol;
 };
 
 /* Whether it has, or is just losing, a subject of its own. */
@@ -41,6 +41,14 @@ static inline bool entry_is_hobbled(const struct roster_entry *entry)
 {
         return entry->state == ROSTER_ADDED || entry->state == ROSTER_DROPPING ||
                entry->state == ROSTER_RELEASING;
+}
+
+/* The one that has the subject which the entry belongs to. */
+static inline struct roster_entry *entry_root(struct roster_entry *entry)
+{
+        while (entry->up)
+                entry = entry->up;
+        return entry;
 }
 
 /* No tree has to wait for this one any more. */

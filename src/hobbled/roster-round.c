@@ -68,7 +68,7 @@ void roster_begin(struct roster *r)
 int roster_put(struct roster *r, pid_t pid, uint64_t start_time, const struct roster_claim *claim)
 {
         struct roster_entry *entry = roster_find(r, pid, start_time);
-        bool new = !r->carried || !entry || entry->named != r->round - 1;
+        bool new = !r->carried || !entry || entry->named != r->round - 1, apart;
         int k;
 
         if (entry && entry->named == r->round)
@@ -88,9 +88,11 @@ int roster_put(struct roster *r, pid_t pid, uint64_t start_time, const struct ro
                 r->newest_start = MIN(r->newest_start, start_time);
                 entry->up = NULL;
         }
-        r->reclaimed |= !new && (entry->claim.rank != claim->rank || entry->claim.apart != claim->apart ||
+        apart = claim->apart || entry->astray;
+        r->reclaimed |= !new && (entry->claim.rank != claim->rank || entry->claim.apart != apart ||
                                  entry->claim.tarpit != claim->tarpit);
         entry->claim = *claim;
+        entry->claim.apart = apart;
         r->rank_min = MIN(r->rank_min, claim->rank);
         r->rank_max = MAX(r->rank_max, claim->rank);
         entry->named = r->round;
@@ -132,14 +134,6 @@ static int kin_judge(struct roster *r, struct kin *kin)
                 kin->judged = true;
         }
         return 0;
-}
-
-/* The one that has the subject which the entry belongs to. */
-static struct roster_entry *entry_root(struct roster_entry *entry)
-{
-        while (entry->up)
-                entry = entry->up;
-        return entry;
 }
 
 /* Whether the process of an entry has ended. */

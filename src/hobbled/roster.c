@@ -200,6 +200,35 @@ void roster_expelled(struct roster *r, struct roster_entry *entry)
         entry->state = ROSTER_RELEASING;
 }
 
+void roster_patrol(struct roster *r, unsigned looks,
+                   void (*look)(struct roster_entry *entry, struct roster_entry *root, void *userdata),
+                   void *userdata)
+{
+        for (size_t i = 0; r->resolved && i < r->names.n && looks > 0; i++) {
+                struct roster_entry *entry, *root;
+
+                if (r->cursor_patrol >= r->names.n)
+                        r->cursor_patrol = 0;
+                entry = r->names.items[r->cursor_patrol++];
+                root = entry_root(entry);
+                if (root->state != ROSTER_ADDED || !root->admitted || entry->state == ROSTER_REFUSED ||
+                    entry->state == ROSTER_ENDED)
+                        continue;
+                look(entry, root, userdata);
+                looks--;
+        }
+}
+
+bool roster_astray(struct roster *r, struct roster_entry *entry)
+{
+        if (entry->up) {
+                entry->astray = entry->claim.apart = true;
+                return false;
+        }
+        roster_expelled(r, entry);
+        return true;
+}
+
 void roster_void(struct roster *r)
 {
         struct roster_entry *entry;

@@ -78,6 +78,7 @@ struct roster_entry {
         pid_t after_pid; /* to be added after that one's release, 0 for none */
         uint64_t after_start;
         bool inside;    /* that one's subject */
+        bool astray;    /* moved out of the subject that it belonged to: apart ever since */
         pid_t over_pid; /* named above it, milder; 0 for none */
         uint64_t over_start;
         pid_t ahead_pid; /* to be added before that one, 0 for none */
@@ -146,6 +147,17 @@ void roster_reconsider(struct roster *r);
 
 /* Its subject is being released, and it will be tried again, as anybody is who may be hobbled. */
 void roster_expelled(struct roster *r, struct roster_entry *entry);
+
+/* Nobody tells of processes that somebody moves to another cgroup, so they are looked at in turn: look is
+ * called for so many named ones at most, each once, that are in a subject as far as is known, which is
+ * root's. Nobody is looked at while a round is under way. */
+void roster_patrol(struct roster *r, unsigned looks,
+                   void (*look)(struct roster_entry *entry, struct roster_entry *root, void *userdata),
+                   void *userdata);
+
+/* It is not in its subject, nor in another. Where that is its own, true is returned: it is being released,
+ * and will be added again as it is then. Else it will have a subject of its own. Another round is due. */
+bool roster_astray(struct roster *r, struct roster_entry *entry);
 
 /* All subjects are void: add again what is wanted. Another round is due. */
 void roster_void(struct roster *r);

@@ -5,6 +5,7 @@
 
 #include "source-census.h"
 #include "units.h"
+#include "whereabouts.h"
 
 #include <string.h>
 
@@ -18,15 +19,6 @@ struct source_unit {
 
 #define SELF(ptr) CONTAINER_OF(ptr, struct source_unit, census.source)
 
-static bool path_is_beneath(const char *path, const char *above)
-{
-        size_t size = strlen(above);
-
-        while (size > 0 && above[size - 1] == '/')
-                size--;
-        return size > 0 && strncmp(path, above, size) == 0 && (path[size] == '/' || !path[size]);
-}
-
 static bool source_unit_match(struct census_fact *f, struct source_census *census)
 {
         struct source_unit *s = SELF(&census->source);
@@ -38,7 +30,7 @@ static bool source_unit_match(struct census_fact *f, struct source_census *censu
         free(s->last);
         s->last = strdup(home);
         s->last_matches =
-                (s->path && path_is_beneath(home, s->path)) ||
+                (s->path && whereabouts_is_beneath(home, s->path)) ||
                 (*census->source.value != '/' && unit_pattern_matches_path(census->source.value, home));
         return s->last_matches;
 }

@@ -59,6 +59,15 @@ int whereabouts_cgroup(pid_t pid, char *buf, size_t size)
         return whereabouts_parse_cgroup(text, buf, size);
 }
 
+bool whereabouts_is_beneath(const char *path, const char *above)
+{
+        size_t size = strlen(above);
+
+        while (size > 0 && above[size - 1] == '/')
+                size--;
+        return size > 0 && strncmp(path, above, size) == 0 && (path[size] == '/' || !path[size]);
+}
+
 uid_t whereabouts_uid(pid_t pid)
 {
         char name[32];

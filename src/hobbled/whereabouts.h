@@ -15,6 +15,9 @@ int whereabouts_cgroup(pid_t pid, char *buf, size_t size);
 /* The parser behind it, of /proc/PID/cgroup. Returns 0, -EBADMSG or -ENAMETOOLONG. */
 int whereabouts_parse_cgroup(const char *text, char *buf, size_t size);
 
+/* Whether path is `above` or beneath it; nothing is beneath the root. */
+bool whereabouts_is_beneath(const char *path, const char *above);
+
 /* The effective user; (uid_t) -1 where there is no such process. */
 uid_t whereabouts_uid(pid_t pid);
 
