@@ -201,6 +201,13 @@ def user_service(name, unit, script):
     return _pid_from(told, f"{unit} of {name} runs")
 
 
+def user_scope(name, unit, script):
+    """Start a transient scope of a lingering user's systemd, in which a shell runs a script. Returns the shell's pid."""
+    job, told = _job(script)
+    as_user(name, "sh", "-c", f"setsid systemd-run --user --quiet --scope --unit={unit} sh {job} >/dev/null 2>&1 &")
+    return _pid_from(told, f"{unit} of {name} runs")
+
+
 def cron_job(name, script):
     """Have cron run a script as a user now. Returns the shell's pid."""
     user(name)
