@@ -6,6 +6,7 @@
 #include "brood.h"
 #include "cgroup-mount.h"
 #include "clock.h"
+#include "text.h"
 #include "units.h"
 
 #include <glob.h>
@@ -39,17 +40,18 @@ static const char *unit_of_path(const char *path)
         return cgroup_mount_strip(path);
 }
 
-static void source_glob_say_unit(struct source_glob *s, const char *unit)
+static void source_glob_say_unit(struct source_glob *s, const char *path, const char *unit)
 {
+        char shown[512];
+
         if (s->unit_said && strcmp(s->unit_said, unit) == 0)
                 return;
         free(s->unit_said);
         s->unit_said = strdup(unit);
-        topic_say(
-                &s->source.topic, MESSAGE_NOTICE,
-                "%s is a systemd unit's own cgroup, which is not frozen itself: its processes are hobbled in "
-                "children of it, as with Unit=",
-                s->is_glob ? "a match" : "this");
+        topic_say(&s->source.topic, MESSAGE_NOTICE,
+                  "%s is a systemd unit's own cgroup, in which systemd starts processes, so it is not frozen "
+                  "itself: its processes are hobbled in children of it, as with Unit=",
+                  s->is_glob ? escape_text(path, strlen(path), shown, sizeof(shown)) : "this");
 }
 
 /* Returns 1 where the match counts, 0 or -ENOMEM. */
@@ -71,7 +73,7 @@ static int source_glob_take(struct source_glob *s, const char *match, struct bro
 
         unit = unit_of_path(path);
         if (unit)
-                source_glob_say_unit(s, unit);
+                source_glob_say_unit(s, path, unit);
         ret->kind = unit ? SOURCE_UNIT : SOURCE_PATH;
         ret->value = strdup(unit ? unit : path);
         return ret->value ? 1 : -ENOMEM;
