@@ -69,8 +69,7 @@ static const struct {
         { "systemd-logind", "keeps the sessions" },
 };
 
-/* Whether it runs systemd's own executable; `called` where the path may not be known. */
-static bool is_systemd(const struct exempt_facts *f, bool called)
+bool exempt_is_systemd(const struct exempt_facts *f, bool called)
 {
         if (!*f->exe)
                 return called;
@@ -86,7 +85,7 @@ static const char *exempt_user_manager(const struct exempt_facts *f, const char 
         /* PID 1 has started it: what the user starts in there, with the same executable even and a library of
          * their own, is a child of it. */
         if (f->parent == 1 && (strcmp(rest, "init.scope") == 0 || !*rest) &&
-            is_systemd(f, strcmp(f->comm, "systemd") == 0))
+            exempt_is_systemd(f, strcmp(f->comm, "systemd") == 0))
                 return "is a user's service manager (systemd --user)";
 
         name = strrchr(rest, '/');
@@ -147,7 +146,7 @@ const char *exempt_builtin(const struct exempt_facts *f, char *buf, size_t size)
 
         /* The name, and to be in systemd's executable, can be had by anybody (LD_PRELOAD=); to be without
          * groups cannot. */
-        if (strcmp(f->comm, "(sd-pam)") == 0 && f->groupless && is_systemd(f, f->uid == 0))
+        if (strcmp(f->comm, "(sd-pam)") == 0 && f->groupless && exempt_is_systemd(f, f->uid == 0))
                 return "keeps a session open for systemd";
 
         unit = exempt_unit_of(f->home, &unit_size, &rest);

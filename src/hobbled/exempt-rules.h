@@ -22,6 +22,9 @@ struct exempt_facts {
  * called like a unit and not like a slice; NULL: none. *ret_rest is what follows. */
 const char *exempt_unit_of(const char *home, size_t *ret_size, const char **ret_rest);
 
+/* Whether it runs systemd's own executable; `called` where the path is not known. */
+bool exempt_is_systemd(const struct exempt_facts *f, bool called);
+
 /* Why the host needs the process, as a clause, or NULL. What it returns is static, or in buf. */
 const char *exempt_builtin(const struct exempt_facts *f, char *buf, size_t size);
 

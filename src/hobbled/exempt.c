@@ -311,6 +311,13 @@ const char *exempt_reason(struct exempt *x, const struct config_exemptions *glob
         return reason ? reason : exempt_omitted(x, home);
 }
 
+bool exempt_is_forked(struct exempt *x, const struct hobble_process *process)
+{
+        const struct exempt_facts f = { .comm = process->comm, .exe = exempt_exe(x, process->pid) };
+
+        return exempt_is_systemd(&f, *f.comm == '(' || strcmp(f.comm, "systemd") == 0);
+}
+
 bool exempt_take_doubt(struct exempt *x)
 {
         return TAKE(x->doubt, false);

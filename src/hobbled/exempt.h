@@ -33,6 +33,10 @@ const char *exempt_reason(struct exempt *x, const struct config_exemptions *glob
                           const struct config_exemptions *tarpit, const struct hobble_process *process,
                           const char *home, bool force);
 
+/* Whether the process is, or may be, one that a service manager has forked to start something: it runs the
+ * manager's own executable still. */
+bool exempt_is_forked(struct exempt *x, const struct hobble_process *process);
+
 /* Whether, since this was asked last, somebody was taken for exempt only because it was not known yet who a
  * user is: then ask again in a while. */
 bool exempt_take_doubt(struct exempt *x);

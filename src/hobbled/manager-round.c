@@ -10,6 +10,9 @@
 /* Lookups between two looks at the clock. */
 #define LOOKUPS 16U
 
+/* What a service manager has forked takes less, on a busy host as well, to run what it is to run. */
+#define STARTING_USEC (100 * USEC_PER_MSEC)
+
 /* More parts are not followed: a tree that makes scopes without end. */
 #define PARTS_MAX 1024U
 
@@ -201,6 +204,26 @@ static void review(struct manager *m, struct roster_entry *entry)
         hobble_subject_release(entry->subject);
 }
 
+/* Whether a service manager has just forked it. Moved elsewhere at that moment, it could not move itself to
+ * the cgroup of its unit, as it is about to, and the unit's start would fail. Anybody can look like that, so
+ * it is for a moment only. */
+static bool is_starting(const struct manager *m, const struct roster_entry *entry)
+{
+        const uint64_t hz = (uint64_t) sysconf(_SC_CLK_TCK);
+        struct hobble_process process;
+
+        return clock_usec(CLOCK_BOOTTIME) < entry->start_time * USEC_PER_SEC / hz + STARTING_USEC &&
+               hobble_process_read(entry->pid, &process) >= 0 && exempt_is_forked(m->exempt, &process);
+}
+
+/* It will look different in a moment. */
+static void postpone(struct manager *m, struct roster_entry *entry)
+{
+        (void) roster_failed(m->roster, entry, -EAGAIN, false);
+        (void) sd_event_source_set_time_relative(m->retry, STARTING_USEC);
+        (void) sd_event_source_set_enabled(m->retry, SD_EVENT_ONESHOT);
+}
+
 static void act(struct manager *m, const struct roster_action *action)
 {
         struct roster_entry *entry = action->entry;
@@ -224,6 +247,10 @@ static void act(struct manager *m, const struct roster_action *action)
                 return;
         }
 
+        if (is_starting(m, entry)) {
+                postpone(m, entry);
+                return;
+        }
         r = hobble_tarpit_add_tree(t->host.tarpit, entry->pid, entry->start_time,
                                    (enum hobble_placement) entry->claim.placement, NULL, &subject);
         if (r >= 0)
