@@ -10,8 +10,9 @@
 /* Lookups between two looks at the clock. */
 #define LOOKUPS 16U
 
-/* What a service manager has forked takes less, on a busy host as well, to run what it is to run. */
-#define STARTING_USEC (100 * USEC_PER_MSEC)
+/* What a service manager has forked takes less, on a very busy host as well, to run what it is to run. */
+#define STARTING_USEC (500 * USEC_PER_MSEC)
+#define STARTING_CHECK_USEC (100 * USEC_PER_MSEC)
 
 /* More parts are not followed: a tree that makes scopes without end. */
 #define PARTS_MAX 1024U
@@ -220,7 +221,7 @@ static bool is_starting(const struct manager *m, const struct roster_entry *entr
 static void postpone(struct manager *m, struct roster_entry *entry)
 {
         (void) roster_failed(m->roster, entry, -EAGAIN, false);
-        (void) sd_event_source_set_time_relative(m->retry, STARTING_USEC);
+        (void) sd_event_source_set_time_relative(m->retry, STARTING_CHECK_USEC);
         (void) sd_event_source_set_enabled(m->retry, SD_EVENT_ONESHOT);
 }
 

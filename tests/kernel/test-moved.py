@@ -112,14 +112,14 @@ def a_named_part_of_a_tree_that_is_moved_is_hobbled_for_itself():
 
 @h.test
 def one_of_many_is_found_in_turn():
-    sleepers = [h.sleeper(h.cgroup("home")) for _ in range(150)]
+    sleepers = [h.sleeper(h.cgroup("home")) for _ in range(50)]
     pid = h.busy(h.cgroup("home"))
     with h.Hobbled(CHECK, h.pidfile(*sleepers, pid)) as hobbled:
         wait_in(hobbled, pid, *sleepers, timeout=10)
         h.attach(pid, h.cgroup("other"))
         h.equal(None, in_subject(hobbled, pid), "its subject")
         wait_in(hobbled, pid, timeout=10)
-        h.equal(151, len(hobbled.subjects()), "subjects")
+        h.equal(51, len(hobbled.subjects()), "subjects")
 
 
 @h.test
