@@ -62,7 +62,7 @@ static const struct row {
         size_t offset;
         void (*format)(uint64_t value, char *text);
 } rows[] = {
-        { CPU, "cpu.max", "max", offsetof(struct hobble_limits, cpu_quota_ppm), format_quota },
+        { CPU, "cpu.max", "max 100000", offsetof(struct hobble_limits, cpu_quota_ppm), format_quota },
         { CPU, "cpu.weight", "100", offsetof(struct hobble_limits, cpu_weight), format_number },
         { MEMORY, "memory.high", "max", offsetof(struct hobble_limits, memory_high), format_number },
         { MEMORY, "memory.max", "max", offsetof(struct hobble_limits, memory_max), format_number },

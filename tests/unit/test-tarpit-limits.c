@@ -101,7 +101,7 @@ static void each_is_written(void **state)
         for (size_t i = 0; i < ELEMENTSOF(all_files); i++)
                 close_fd(openat(f->tarpit.dir_fd, all_files[i], O_WRONLY | O_TRUNC | O_CLOEXEC));
         assert_int_equal(0, hobble_tarpit_set_limits(&f->tarpit, &limits, NULL));
-        expect(f, "cpu.max", "max");
+        expect(f, "cpu.max", "max 100000");
         expect(f, "cpu.weight", "100");
         expect(f, "io.weight", "default 100");
         expect(f, "memory.high", "max");
