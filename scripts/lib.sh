@@ -12,7 +12,7 @@ build_packages=(gcc libc6-dev meson ninja-build pkgconf libsystemd-dev libmount-
 package_packages=(build-essential debhelper dpkg-dev fakeroot lintian systemd)
 test_packages=(libcmocka-dev libfuse3-dev binutils python3 valgrind mandoc shellcheck spin
         "${package_packages[@]}" dbus libpam-systemd dbus-user-session cron at openssh-server jq man-db zsh
-        polkitd python3-dbus tmux)
+        polkitd python3-dbus tmux qemu-system-x86 mmdebstrap e2fsprogs)
 
 say() {
         printf '%s\n' "$*" >&2

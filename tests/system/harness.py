@@ -259,15 +259,19 @@ def _skip_all(reason):
     sys.exit(0)
 
 
-def _boot(timeout):
-    """Run this file again in a booted systemd; ends this process as it did."""
-    os.environ.pop("LD_LIBRARY_PATH", None)  # meson's, to what is not installed
-    probe = run(os.path.join(_HERE, "in-systemd"), "--timeout=30", "--", "true", status=None, timeout=60)
+def in_systemd(timeout):
+    """The command that boots a systemd beside this one, and ends it after so many seconds."""
+    command = os.path.join(_HERE, "in-systemd")
+    probe = run(command, "--timeout=30", "--", "true", status=None, timeout=60)
     if probe.returncode:
         _skip_all(f"no machine can be booted here: {(probe.stderr.strip().splitlines() or ['no reason given'])[-1]}")
     shown = [] if build_path().startswith(f"{ROOT}/") else [f"--ro={build_path()}"]
-    with subprocess.Popen([os.path.join(_HERE, "in-systemd"), f"--timeout={timeout}", *shown, "--", sys.executable,
-                           os.path.realpath(sys.argv[0]), *sys.argv[1:]],
+    return [command, f"--timeout={timeout}", *shown, "--", sys.executable]
+
+
+def _boot(command):
+    """Run this file again with a command that boots a machine for it; ends this process as it did."""
+    with subprocess.Popen([*command, os.path.realpath(sys.argv[0]), *sys.argv[1:]],
                           stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT) as child:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda n, _: child.send_signal(n))
@@ -276,13 +280,13 @@ def _boot(timeout):
             said.append(line.strip())
             print("#", line.rstrip(), flush=True)
     if child.returncode == 77:
-        _skip_all(said[-1] if said else "in-systemd cannot boot here")
+        _skip_all(said[-1] if said else f"{command[0]} cannot boot here")
     sys.exit(child.returncode if child.returncode >= 0 else 128 - child.returncode)
 
 
-def main(timeout=110, install=True, before=lambda: None):
-    """Run the tests in a booted systemd that is ended after so many seconds, and exit. install: with this build
-    installed; before: called outside, before the boot."""
+def main(timeout=110, install=True, before=lambda: None, machine=in_systemd):
+    """Run the tests in a booted machine that is ended after so many seconds, and exit. install: with this build
+    installed; before: called outside, before the boot; machine: what gives the command that boots."""
     if BOOTED:
         if install:
             _install_inside()
@@ -298,4 +302,5 @@ def main(timeout=110, install=True, before=lambda: None):
             _install_outside()
     except Skip as e:
         _skip_all(e)
-    return _boot(timeout)
+    os.environ.pop("LD_LIBRARY_PATH", None)  # meson's, to what is not installed
+    return _boot(machine(timeout))

@@ -162,27 +162,6 @@ def the_manager_reloads_and_executes_itself_again():
 
 
 @h.test
-def controllers_do_not_keep_it_from_starting_again():
-    """With controllers left enabled in the unit's cgroup every restart fails with 219/CGROUP. Whichever the machine has
-    serve as well as those of [Limits]."""
-    available = h.read(f"{h.CGROOT}/cgroup.controllers").split()
-    name = next((c for c in ("memory", "pids", *available) if c in available), None)
-    name or h.skip("this machine's cgroup v2 hierarchy has no controllers")
-    with Hobbling("ctl") as hobbling:
-        def enable():
-            for path in (h.CGROOT, f"{h.CGROOT}/hobble.slice", HOME, f"{HOME}/pit"):
-                h.write(f"{path}/cgroup.subtree_control", f"+{name}")
-
-        for verb in (["restart", PIT], ["kill", "--kill-whom=main", "-s", "KILL", PIT], ["restart", PIT]):
-            enable()
-            guard = booted.main_pid(PIT)
-            systemctl(*verb)
-            h.wait_until(lambda g=guard: booted.main_pid(PIT) not in (0, g), 5, "another guard")
-            booted.wait_active(PIT)
-            hobbling.again(f"{verb[0]} with the controller {name}")
-
-
-@h.test
 def a_tarpit_has_limits():
     """Those whose controllers the machine has are written, also after the guard was away, and none for the guard."""
     wanted = {"cpu.max": "50000 100000", "cpu.weight": "50", "memory.high": str(1 << 28), "memory.max": str(1 << 29),
