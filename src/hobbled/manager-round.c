@@ -191,6 +191,13 @@ static void fail(struct manager *m, struct tarpit *t, struct roster_entry *entry
                 manager_changed(m);
 }
 
+/* Where it was rescued just now it is released already. */
+static void release(const struct roster_entry *entry)
+{
+        if (entry->subject)
+                hobble_subject_release(entry->subject);
+}
+
 /* [Exempt] may be another than when it was admitted. */
 static void review(struct manager *m, struct roster_entry *entry)
 {
@@ -202,7 +209,7 @@ static void review(struct manager *m, struct roster_entry *entry)
             !manager_exempt_reason(m, entry->tarpit, &process, home))
                 return;
         roster_expelled(m->roster, entry);
-        hobble_subject_release(entry->subject);
+        release(entry);
 }
 
 /* Whether a service manager has just forked it. Moved elsewhere at that moment, it could not move itself to
@@ -237,7 +244,7 @@ static void act(struct manager *m, const struct roster_action *action)
                 return;
         }
         if (action->verb == ROSTER_RELEASE) {
-                hobble_subject_release(entry->subject);
+                release(entry);
                 return;
         }
 
@@ -415,6 +422,9 @@ void manager_on_tree_event(struct manager *m, struct tarpit *t, const struct hob
         case HOBBLE_EVENT_GONE:
                 forget(m, entry);
                 on_end(m);
+                break;
+        case HOBBLE_EVENT_RESCUED:
+                roster_rescued(m->roster, entry);
                 break;
         case HOBBLE_EVENT_FAILED:
                 fail(m, t, entry, event->error, event->text);

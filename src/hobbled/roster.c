@@ -211,8 +211,8 @@ void roster_patrol(struct roster *r, unsigned looks,
                         r->cursor_patrol = 0;
                 entry = r->names.items[r->cursor_patrol++];
                 root = entry_root(entry);
-                if (root->state != ROSTER_ADDED || !root->admitted || entry->state == ROSTER_REFUSED ||
-                    entry->state == ROSTER_ENDED)
+                if (root->state != ROSTER_ADDED || !root->subject || !root->admitted ||
+                    entry->state == ROSTER_REFUSED || entry->state == ROSTER_ENDED)
                         continue;
                 look(entry, root, userdata);
                 looks--;
@@ -227,6 +227,12 @@ bool roster_astray(struct roster *r, struct roster_entry *entry)
         }
         roster_expelled(r, entry);
         return true;
+}
+
+void roster_rescued(struct roster *r, struct roster_entry *entry)
+{
+        (void) r;
+        entry->subject = NULL;
 }
 
 void roster_void(struct roster *r)

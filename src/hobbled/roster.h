@@ -159,5 +159,8 @@ void roster_patrol(struct roster *r, unsigned looks,
  * and will be added again as it is then. Else it will have a subject of its own. Another round is due. */
 bool roster_astray(struct roster *r, struct roster_entry *entry);
 
+/* Its subject is void, as all are: roster_void() follows. Until then nothing can be done with it. */
+void roster_rescued(struct roster *r, struct roster_entry *entry);
+
 /* All subjects are void: add again what is wanted. Another round is due. */
 void roster_void(struct roster *r);

@@ -163,6 +163,27 @@ def hobbled_hangs_and_its_guard_dies():
 
 
 @h.test
+def a_source_lets_go_of_some_after_a_hang_and_before_the_guard_answers():
+    """They were rescued, and their subjects are no more: there is nothing to release."""
+    victims = failopen.some()
+    with h.Hobbled(*victims.sources()) as hobbled:
+        victims.wait_hobbled(hobbled)
+        guard, begin = wait_guard(hobbled), time.monotonic()
+        hobbled.signal(signal.SIGSTOP)
+        failopen.wait_fenced(hobbled)
+        failopen.wait_home(victims, [hobbled.home], begin, failopen.Times(), "SIGSTOP")
+        h.kill(guard, signal.SIGSTOP)
+        failopen.wait_stopped(guard)
+        hobbled.signal(signal.SIGCONT)
+        for roots in [], victims.roots[:1], victims.roots[1:], victims.roots:
+            h.write(victims.file, "".join(f"{pid}\n" for pid in roots))
+            time.sleep(0.1)  # it may do nothing about it that could be waited for
+        h.kill(guard, signal.SIGCONT)
+        victims.wait_hobbled(hobbled)
+    clean(hobbled, victims)
+
+
+@h.test
 def both_die_and_a_rescue_comes():
     victims = failopen.some()
     with h.Hobbled("--freeze-idle", *victims.sources()) as hobbled:
