@@ -103,7 +103,8 @@ def a_tarpit_comes_and_goes():
 def an_error_leaves_everything_as_it_was():
     host = Host()
     pid = h.busy(h.cgroup("origin"))
-    host.write("one", SEVERE, pid_line(pid))
+    source = pid_line(pid)
+    host.write("one", SEVERE, source)
     with host.start() as hobbled:
         host.wait_in("one", pid)
         path = h.cgroup_of(pid)
@@ -113,7 +114,7 @@ def an_error_leaves_everything_as_it_was():
         hobbled.wait_log(r"one\.tarpit:2: ")
         h.equal(path, h.cgroup_of(pid), "where it is")
         h.equal(1, h.hobblectl("check-config", f"--config={host.folder}").returncode, "status of check-config")
-        host.write("one", SEVERE, pid_line(pid))
+        host.write("one", SEVERE, source)
         host.remove("two")
         host.reload()
         h.equal(path, h.cgroup_of(pid), "where it is in the end")
