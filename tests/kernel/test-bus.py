@@ -242,14 +242,15 @@ def a_flood_is_answered_with_errors_and_moves_no_window():
     disturbed meanwhile is asked again."""
     pid = h.busy(h.cgroup("o"))
     with bus(pid, arguments=("--frozen=25ms", "--thawed=5ms")) as (hobbled, path):
+        seconds = 1 if SANITIZED else 4
         for attempt in range(3):
             report, end = os.pipe()
             os.set_blocking(report, False)
             os.set_blocking(end, False)
-            share, late = share_and_lateness(path, pid, 4)
+            share, late = share_and_lateness(path, pid, seconds)
             memory = rss(hobbled.pid)
             flooder = as_user(NOBODY, lambda: flood(path, end))
-            share_then, late_then = share_and_lateness(path, pid, 4)
+            share_then, late_then = share_and_lateness(path, pid, seconds)
             grown = rss(hobbled.pid) - memory
             h.kill(flooder)
             answers = b""
@@ -261,7 +262,7 @@ def a_flood_is_answered_with_errors_and_moves_no_window():
                    f"{64 << late} us late, under the flood {64 << late_then} us; {grown} KB more memory")
             h.check(answers, "calls were answered with RateLimited")
             h.check(SANITIZED or grown < 8192, f"memory grew by {grown} KB")
-            if late_then <= late + 1 and 0.8 < share_then / share < 1.25:
+            if SANITIZED or (late_then <= late + 1 and 0.8 < share_then / share < 1.25):
                 return
     raise h.Failure("a flood moves windows")
 

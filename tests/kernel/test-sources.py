@@ -225,7 +225,9 @@ def a_member_that_left_its_ancestors_still_belongs():
     with h.Hobbled(path) as hobbled:
         wait_roots(hobbled, [root])
         h.wait_until(lambda: not h.children(root), LONG, "the child between has ended")
-        member = next(p for p in h.members(hobbled.home) if p != root and h.read(f"/proc/{p}/comm") == "sleep\n")
+        # It is a shell until it has called exec.
+        member = h.wait_until(lambda: next((p for p in h.members(hobbled.home) if p != root and
+                                            h.read(f"/proc/{p}/comm") == "sleep\n"), None), LONG, "the member sleeps")
         name_pids(path, root, member)
         hobbled.signal(signal.SIGHUP)
         hobbled.wait_log("reading all sources again", LONG)
