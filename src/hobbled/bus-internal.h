@@ -88,6 +88,9 @@ void bus_peer_drop(struct bus_peer *p);
 /* Free those that are gone. all: the others too. */
 void bus_peers_sweep(struct bus *b, bool all);
 
+/* While somebody is connected to the private socket: see now and then who does not read. */
+void bus_watch_unread(struct bus *b);
+
 /* Whether a message may be sent to it: it is there, and reads. */
 bool bus_peer_has_room(struct bus_peer *p);
 

@@ -55,6 +55,8 @@ int bus_peer_new(struct bus_peer **ret, struct bus *b, sd_bus *handle, bool priv
                 bus_peer_drop(p);
                 return r;
         }
+        if (private)
+                bus_watch_unread(b);
         *ret = p;
         return 0;
 }

@@ -11,10 +11,22 @@
 #define UNREAD_USEC (30 * USEC_PER_SEC)
 #define LOOK_USEC (5 * USEC_PER_SEC)
 
+/* The bus daemon itself reads, and what waits for it is bounded. */
+static bool may_be_unread(const struct bus_peer *p)
+{
+        return p->private || p->unread_usec > 0;
+}
+
 static int on_sweep(_unused_ sd_event_source *source, void *userdata)
 {
-        bus_peers_sweep(userdata, false);
-        return 0;
+        struct bus *b = userdata;
+
+        bus_peers_sweep(b, false);
+        for (const struct bus_peer *p = b->peers; p; p = p->next) {
+                if (may_be_unread(p))
+                        return 0;
+        }
+        return sd_event_source_set_enabled(b->timer, SD_EVENT_OFF);
 }
 
 static void look_at_unread(struct bus_peer *p, uint64_t now)
@@ -29,15 +41,29 @@ static void look_at_unread(struct bus_peer *p, uint64_t now)
                 bus_peer_drop(p);
 }
 
-static int on_time(sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+void bus_watch_unread(struct bus *b)
+{
+        int enabled;
+
+        if (sd_event_source_get_enabled(b->timer, &enabled) >= 0 && enabled != SD_EVENT_OFF)
+                return;
+        (void) sd_event_source_set_time(b->timer, clock_now() + LOOK_USEC);
+        (void) sd_event_source_set_enabled(b->timer, SD_EVENT_ONESHOT);
+}
+
+static int on_time(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
 {
         struct bus *b = userdata;
         uint64_t now = clock_now();
+        bool again = false;
 
-        for (struct bus_peer *p = b->peers; p; p = p->next)
+        for (struct bus_peer *p = b->peers; p; p = p->next) {
                 look_at_unread(p, now);
-        (void) sd_event_source_set_time(source, now + LOOK_USEC);
-        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+                again = again || may_be_unread(p);
+        }
+        if (again)
+                bus_watch_unread(b);
+        return 0;
 }
 
 static int init(struct bus *b)
