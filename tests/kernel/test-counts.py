@@ -18,6 +18,7 @@ SECONDS = 4  # that are counted
 EDGE = 1.5 / SECONDS  # a second: an event that falls into the stretch by chance
 DUTY, WINDOWS, TICK = 10 / 260, 1 / 0.26, 0.010
 CPUS = os.cpu_count()
+HUNT = 16  # sleepers that a look may be at, where somebody runs
 COUNTERS = ("looks", "samples", "freezes", "thaws", "windows")
 
 
@@ -78,7 +79,7 @@ class Load:
         self.counts = {"hobbled": woken[0] / passed, "guard": woken[1] / passed}
         # Who got no CPU in a window, on a busy host, is owed it, and looked at until it had it, tick by tick.
         part = (thawed - self._thawed_before) / passed if thawed is not None else 1 + DUTY
-        self.owed = 1.1 * max(0, part - DUTY) / TICK if self.busy else 0
+        self.owed = 1.2 * max(0, part - DUTY) / TICK if self.busy else 0
 
     def begin_stats(self):
         self._stats_at, self._stats = time.monotonic(), self.status()["stats"]
@@ -130,7 +131,8 @@ def wake_ups_and_work_a_second():
     nobody.at_most(hobbled=0, guard=0, looks=0)
     idle.at_most(hobbled=5, guard=5, samples=1, freezes=0, thaws=0)
     one.at_most(hobbled=8, guard=5, samples=8, freezes=WINDOWS, thaws=WINDOWS)
-    mixed.at_most(hobbled=30, guard=5, samples=30, freezes=WINDOWS, thaws=WINDOWS)
+    # While the busy one runs on, some of the others are looked at, too: it is not known yet that it is alone.
+    mixed.at_most(hobbled=30, guard=5, samples=30 + HUNT * mixed.owed, freezes=WINDOWS, thaws=WINDOWS)
     crowd.at_most(hobbled=30, guard=5, samples=60, freezes=2 * CPUS * WINDOWS, thaws=2 * CPUS * WINDOWS)
     # Nobody tells which of them runs: the tick is calm, and at most so many are read in each.
     nested.at_most(hobbled=30, guard=5, samples=32 * nested.counts["looks"], freezes=2 * WINDOWS, thaws=2 * WINDOWS)
