@@ -149,6 +149,14 @@ static int on_subject(int tarpit_fd, const char *name, void *userdata)
         return l->fn(&e, l->userdata);
 }
 
+/* A directory that is removed meanwhile has nothing to list. */
+static int list_children(int fd, int (*fn)(int, const char *, void *), struct listing *l)
+{
+        int r = cgroup_for_each_child(fd, fn, l);
+
+        return cgroup_is_gone(r) && faccessat(fd, "cgroup.procs", F_OK, 0) < 0 ? 0 : r;
+}
+
 static int on_tarpit(int pit_fd, const char *name, void *userdata)
 {
         struct listing *l = userdata;
@@ -157,7 +165,7 @@ static int on_tarpit(int pit_fd, const char *name, void *userdata)
         if (fd < 0 || (l->foreign && !is_fit(l, name)))
                 return 0;
         l->entry.tarpit = name;
-        return cgroup_for_each_child(fd, on_subject, l);
+        return list_children(fd, on_subject, l);
 }
 
 static int on_instance(const struct instance *i, void *userdata)
@@ -171,7 +179,7 @@ static int on_instance(const struct instance *i, void *userdata)
         l->foreign = i->foreign;
         l->left = FOREIGN_MAX;
         l->entry = (struct hobble_entry){ .instance = i->name, .alive = i->alive };
-        return cgroup_for_each_child(pit_fd, on_tarpit, l);
+        return list_children(pit_fd, on_tarpit, l);
 }
 
 _public_ int hobble_list(int (*fn)(const struct hobble_entry *, void *), void *userdata)
