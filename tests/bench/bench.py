@@ -146,7 +146,7 @@ class Bench:
         if why:
             self.skip(load, kind, why)
             return None
-        near = (self.programs["NEIGHBOUR"], 1.5) if load.name in FELT and not self.options.quick else None
+        near = (self.programs["BENCH_NEIGHBOUR"], 1.5) if load.name in FELT and not self.options.quick else None
         try:
             found = cell.run(load, hobbler, length, near, load.name == "busy-20" and kind.name != "timer")
         except OSError as e:
@@ -159,13 +159,13 @@ class Bench:
         return found
 
     def load(self, load, hobblers):
-        load.start(self.place, self.programs["CROWD"])
+        load.start(self.place, self.programs["BENCH_CROWD"])
         try:
             if load.wants:
                 load.go()
                 time.sleep(0.2)
             if load.name == "busy-20" and not self.options.quick:
-                self.alone[load.name] = m.neighbour(self.programs["NEIGHBOUR"], 2)
+                self.alone[load.name] = m.neighbour(self.programs["BENCH_NEIGHBOUR"], 2)
             for kind in hobblers:
                 found = self.one(load, kind)
                 if found and kind is Hobbled and load.name in TIMED:
@@ -184,7 +184,7 @@ class Bench:
             say(f"{sum(map(len, plan.values()))} pairs of load and hobbler, about {self.estimate(plan) / 60:.1f} minutes"
                 + ("" if self.chosen_by_name() else f"; after {self.limit / 60:.1f} the rest is left out"))
             if not self.options.quick and not self.chosen_by_name():
-                self.alone["quiet"] = m.neighbour(self.programs["NEIGHBOUR"], 2)
+                self.alone["quiet"] = m.neighbour(self.programs["BENCH_NEIGHBOUR"], 2)
             if not self.chosen_by_name():
                 self.trials = trials.run(self.place, self.programs, self.options.quick, self.progress)
             for load, hobblers in plan.items():
@@ -230,7 +230,7 @@ def main():
         sys.exit("scripts/bench: needs root, to change cgroups")
     if not CGROOT:
         sys.exit("scripts/bench: no writable cgroup2 mount")
-    programs = {name: os.environ[name] for name in ("HOBBLED", "HOBBLECTL", "CROWD", "LOOP", "NEIGHBOUR")}
+    programs = {name: os.environ[name] for name in ("HOBBLED", "HOBBLECTL", "BENCH_CROWD", "BENCH_LOOP", "BENCH_NEIGHBOUR")}
     programs["NAIVE"] = os.path.join(HERE, "naive.py")
     # Not to be kept from looking by a thousand busy loops; what is started here does not inherit it.
     os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))

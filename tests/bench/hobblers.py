@@ -245,7 +245,7 @@ class Kill(Hobbler):
     name, label = "c-kill", "C loop, kill() for each"
 
     def argv(self, load):
-        return [self.programs["LOOP"], "kill", self.place.file("pids", "".join(f"{p}\n" for p in load.pids())), *MSEC]
+        return [self.programs["BENCH_LOOP"], "kill", self.place.file("pids", "".join(f"{p}\n" for p in load.pids())), *MSEC]
 
 
 class Freeze(Hobbler):
@@ -257,7 +257,7 @@ class Freeze(Hobbler):
         path = self.place.cgroup("all")
         for pid in load.pids():
             attach(pid, path)
-        return [self.programs["LOOP"], "freeze", self.place.file("directories", f"{path}\n"), *MSEC]
+        return [self.programs["BENCH_LOOP"], "freeze", self.place.file("directories", f"{path}\n"), *MSEC]
 
     def clean(self, load):
         super().clean(load)
@@ -275,7 +275,7 @@ class FreezeEach(Freeze):
             paths.append(self.place.cgroup(f"all/{i}"))
             for pid in subject.pids:
                 attach(pid, paths[-1])
-        return [self.programs["LOOP"], "freeze", self.place.file("directories", "".join(f"{p}\n" for p in paths)), *MSEC]
+        return [self.programs["BENCH_LOOP"], "freeze", self.place.file("directories", "".join(f"{p}\n" for p in paths)), *MSEC]
 
 
 class Quota(Hobbler):

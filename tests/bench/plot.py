@@ -59,7 +59,9 @@ class Axis:
     def ticks(self):
         if not self.log:
             return [self.low + (self.high - self.low) * i / 5 for i in range(6)]
-        return [10.0 ** e for e in range(math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9) + 1)]
+        decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+        steps = (1, 2, 5) if len(decades) < 4 else (1,)
+        return [v for e in decades for step in steps if self.low * 0.999 <= (v := step * 10.0 ** e) <= self.high * 1.001]
 
 
 def number(value):
@@ -74,7 +76,7 @@ def round_out(values):
 
 def panel(canvas, box, series, axes, labels, target=None):
     """One diagram of lines in a box (left, top, right, bottom). `series`: {name: [(x, y)]}; `axes`: ((low, high), (low,
-    high, whether logarithmic)); `labels`: of x and y; target: a line at y, with what it is."""
+    high, whether logarithmic)); `labels`: of x and y; target: the points of a line of what is wanted, and its name."""
     left, top, right, bottom = box
     x, y = Axis(*axes[0], left, right), Axis(*axes[1][:2], bottom, top, axes[1][2])
     for tick in y.ticks():
@@ -86,8 +88,9 @@ def panel(canvas, box, series, axes, labels, target=None):
     canvas.text((left + right) / 2, bottom + 36, labels[0], 12, "middle")
     canvas.text(left - 6, top - 10, labels[1], 12)
     if target:
-        canvas.line([(left, y.place(target[0])), (right, y.place(target[0]))], GREY, 1, "5 4")
-        canvas.text(left + 4, y.place(target[0]) - 5, target[1], 11)
+        points = [(x.place(a), y.place(b)) for a, b in target[0]]
+        canvas.line(points, GREY, 1, "5 4")
+        canvas.text(right, points[-1][1] - 5, target[1], 11, "end")
     for name, points in reversed(series.items()):
         canvas.line([(x.place(a), y.place(b)) for a, b in points], colour(name), 2.4 if name == "hobbled" else 1.6)
         for a, b in points:

@@ -140,9 +140,9 @@ def share_plot(found, subtitle):
         return None
     xs, ys = ([p[i] for points in total.values() for p in points] for i in (0, 1))
     x = (1, max(plot.round_out(xs)[1], 10))
-    want = m.DUTY * m.CPUS * 100
+    want = [(n, m.DUTY * min(n, m.CPUS) * 100) for n in (1, m.CPUS, x[1])]
     panels = [(total, (x, (*plot.round_out(ys), True)), ("busy members", "CPU of all victims, % of a core"),
-               (want, f"wanted: {want:.2f} %")),
+               (want, f"wanted: {want[-1][1]:.2f} %")),
               (even, (x, (0, 1, False)), ("busy members", "evenness: the least in relation to the mean"))]
     return plot.lines("What the hobbled get", subtitle, panels, {n: v for n, v in labels(found).items() if n in total})
 
@@ -155,7 +155,7 @@ def jitter_plot(found, subtitle):
 
 
 def neighbour_plot(found, alone, subtitle):
-    here = [("quiet", f"nobody else ({k})" if k != "quiet" else "nobody else", v) for k, v in alone.items() if k == "quiet"]
+    here = [("quiet", "nobody else", v) for k, v in alone.items() if k == "quiet"]
     here += [("offenders", "20 busy, not hobbled", v) for k, v in alone.items() if k == "busy-20"]
     here += [(c["hobbler"], f"20 busy, {c['label']}", c["neighbour"]["late_usec"]) for c in found
              if c["load"] == "busy-20" and "neighbour" in c and c["hobbler"] != "timer"]

@@ -214,7 +214,7 @@ def without_real_time(place, programs, crowd):
 
 def run(place, programs, quick, progress):
     """All of it. Returns {trial: figures}; a trial that failed has {"failed": why}."""
-    crowd, found = programs["CROWD"], {}
+    crowd, found = programs["BENCH_CROWD"], {}
     wanted = {
         "started": lambda: started(place, programs),
         "one-at-a-time": lambda: one_at_a_time(place, programs, crowd),
