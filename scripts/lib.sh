@@ -13,7 +13,7 @@ package_packages=(build-essential debhelper dpkg-dev fakeroot lintian systemd)
 test_packages=(libcmocka-dev libfuse3-dev binutils python3 valgrind mandoc shellcheck spin
         "${package_packages[@]}" dbus libpam-systemd dbus-user-session cron at openssh-server jq man-db zsh
         polkitd python3-dbus tmux qemu-system-x86 mmdebstrap e2fsprogs)
-bench_packages=(libcmocka-dev python3 cpulimit python3-gevent)
+bench_packages=(libcmocka-dev python3 cpulimit python3-gevent systemd)
 
 say() {
         printf '%s\n' "$*" >&2

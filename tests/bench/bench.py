@@ -93,7 +93,7 @@ class Bench:
         chosen = bool(self.options.load or self.options.only)
         plan = QUICK if self.options.quick else PLAN
         known = {load.name: load for load in LOADS}
-        names = [*(self.options.load or plan)]
+        names = self.options.load or ([] if self.options.trial and not self.options.only else [*plan])
         for name in names:
             if name not in known:
                 known[name] = Load(name, *name.split(","))
@@ -119,10 +119,15 @@ class Bench:
                     seconds += 1.5 * (load.name in FELT) + (2.5 if load.name == "busy-20" else 0)
             if load.name in TIMED:
                 seconds += self.length(load, Timer).seconds() + 1
-        return seconds + (0 if self.chosen_by_name() else trials.SECONDS["quick" if self.options.quick else "full"])
+        return seconds + sum(trials.SECONDS[t] for t in self.chosen_trials())
 
     def chosen_by_name(self):
-        return bool(self.options.load or self.options.only)
+        return bool(self.options.load or self.options.only or self.options.trial)
+
+    def chosen_trials(self):
+        if self.chosen_by_name():
+            return self.options.trial or []
+        return trials.QUICK if self.options.quick else [*trials.TRIALS]
 
     # -- Doing it -------------------------------------------------------------------------------------------
 
@@ -185,8 +190,7 @@ class Bench:
                 + ("" if self.chosen_by_name() else f"; after {self.limit / 60:.1f} the rest is left out"))
             if not self.options.quick and not self.chosen_by_name():
                 self.alone["quiet"] = m.neighbour(self.programs["BENCH_NEIGHBOUR"], 2)
-            if not self.chosen_by_name():
-                self.trials = trials.run(self.place, self.programs, self.options.quick, self.progress)
+            self.trials = trials.run(self.place, self.programs, self.chosen_trials(), self.progress)
             for load, hobblers in plan.items():
                 self.load(load, hobblers)
         finally:
@@ -217,6 +221,8 @@ def options():
                         + ", ".join(load.name for load in LOADS) + ", or KIND:N,... of sleeper, busy and shell")
     parser.add_argument("--only", action="append", metavar="HOBBLER", choices=ALL,
                         help="this hobbler alone (can be given several times): " + ", ".join(ALL))
+    parser.add_argument("--trial", action="append", metavar="NAME", choices=[*trials.TRIALS],
+                        help="this trial of hobbled alone (can be given several times): " + ", ".join(trials.TRIALS))
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each pair (5; with --quick 3)")
     parser.add_argument("--out", metavar="DIR", default=os.path.join(ROOT, "build/bench"),
                         help="where the files go (build/bench of the project)")

@@ -3,13 +3,13 @@
 and lets go again."""
 
 import contextlib
-import json
 import os
 import select
 import signal
 import subprocess
 import time
 
+import bus
 from loads import leftovers
 from measure import CPUS, PERIOD, THAWED
 from observe import CGROOT, attach, cgroup_of, read, remove, state, write
@@ -142,11 +142,9 @@ class Hobbled(Hobbler):
     def parts(self):
         return {"main": self.place.cgroup("hobbler"), "guard": os.path.join(self.home, "guard")}
 
-    def stats(self):
-        """What it has counted."""
-        done = subprocess.run([self.programs["HOBBLECTL"], f"--socket={self.socket}", "status", "--stats", "--json"],
-                              capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL, timeout=20)
-        return json.loads(done.stdout)["stats"]
+    def property(self, name):
+        """One of its counters, see org.hobbled1(5)."""
+        return bus.ask(self.socket, "get-property", *bus.OBJECT, name)
 
     def release(self, load):
         begin = time.monotonic()

@@ -72,7 +72,8 @@ def cells(found, out):
         why = [c["skipped"] for c in here if "skipped" in c]
         for reason in dict.fromkeys(why):
             out(f"not tried: {', '.join(c['label'] for c in here if c.get('skipped') == reason)}: {reason}")
-    out("\n" + LEGEND)
+    if found:
+        out("\n" + LEGEND)
 
 
 def goals(found, out):

@@ -7,12 +7,13 @@ import subprocess
 import threading
 import time
 
+import bus
 import measure as m
 from hobblers import Hobbled
 from loads import Load
 from observe import read, write
 
-SECONDS = {"full": 85, "quick": 12}
+SECONDS = {"started": 6, "one-at-a-time": 2, "many-at-once": 12, "loaded": 20, "without-real-time": 30}
 LATE_BOUNDS = [64 << i for i in range(9)]  # of the counters, in microseconds; what is later is in one more
 EXPEDITED = "/sys/kernel/rcu_expedited"
 
@@ -45,10 +46,10 @@ def started(place, programs):
     return found
 
 
-def one_at_a_time(place, programs, crowd):
+def one_at_a_time(place, programs):
     """How long it takes until a process that is added to the file is hobbled, in seconds."""
     load, hobbled, took = Load("one-at-a-time", "sleeper:20"), Hobbled(place, programs), []
-    load.start(place, crowd)
+    load.start(place, programs["BENCH_CROWD"])
     try:
         hobbled.prepare()
         roots = load.roots()
@@ -71,14 +72,13 @@ class Late:
     """How late the clock was from now on."""
 
     def __init__(self, hobbled):
-        self._hobbled, self._before = hobbled, hobbled.stats()
+        self._hobbled, self._before = hobbled, hobbled.property("Late")
 
     def tell(self):
-        """The bounds that 99 % and all of the clock's wake-ups were below, in microseconds (None: above all)."""
-        after = self._hobbled.stats()
-        counts = [b - a for a, b in zip(self._before["late"], after["late"])]
+        """How often it was how late, and bounds that 99 % and all of it were below, in microseconds (None: above all)."""
+        counts = [after - before for before, after in zip(self._before, self._hobbled.property("Late"))]
         return {"late_counts": counts, "late_p99_usec": self._below(counts, 0.99), "late_most_usec": self._below(counts, 1),
-                "late_max_sec": after["late_max"]}
+                "late_max_sec": self._hobbled.property("LateMaxUSec") / 1e6}
 
     def _below(self, counts, part):
         seen = 0
@@ -89,10 +89,10 @@ class Late:
         return None
 
 
-def many_at_once(place, programs, crowd, count):
+def many_at_once(place, programs, count):
     """So many pids written at once, beside one that is busy; and their release."""
     load, hobbled = Load("many-at-once", "busy:1", f"sleeper:{count}"), Hobbled(place, programs)
-    load.start(place, crowd)
+    load.start(place, programs["BENCH_CROWD"])
     try:
         load.go()
         roots = load.roots()
@@ -160,10 +160,10 @@ def share_over(load, seconds):
     return m.Victims(load).since(before)["share_sum"]
 
 
-def loaded(place, programs, crowd, seconds):
+def loaded(place, programs, seconds):
     """Lateness of windows of 20 busy beside as many others as keep all CPUs busy, and what they get in all."""
     load, hobbled, found = Load("loaded", "busy:20"), Hobbled(place, programs), {}
-    load.start(place, crowd)
+    load.start(place, programs["BENCH_CROWD"])
     try:
         load.go()
         hobbled.start(load)
@@ -190,10 +190,10 @@ def loaded(place, programs, crowd, seconds):
     return found
 
 
-def without_real_time(place, programs, crowd):
+def without_real_time(place, programs):
     """What 20 busy get of a hobbled that has no real-time priority, alone and beside others, in percent of a core."""
     load, hobbled, found = Load("without-real-time", "busy:20"), Hobbled(place, programs), {}
-    load.start(place, crowd)
+    load.start(place, programs["BENCH_CROWD"])
     try:
         load.go()
         hobbled.prepare(common="RealTimePriority=0")
@@ -212,22 +212,23 @@ def without_real_time(place, programs, crowd):
     return found
 
 
-def run(place, programs, quick, progress):
-    """All of it. Returns {trial: figures}; a trial that failed has {"failed": why}."""
-    crowd, found = programs["BENCH_CROWD"], {}
-    wanted = {
-        "started": lambda: started(place, programs),
-        "one-at-a-time": lambda: one_at_a_time(place, programs, crowd),
-        "many-at-once": lambda: many_at_once(place, programs, crowd, 10000),
-        "loaded": lambda: loaded(place, programs, crowd, 5),
-        "without-real-time": lambda: without_real_time(place, programs, crowd),
-    }
-    for name, trial in wanted.items():
-        if quick and name not in ("started", "one-at-a-time"):
-            continue
+TRIALS = {
+    "started": started,
+    "one-at-a-time": one_at_a_time,
+    "many-at-once": lambda place, programs: many_at_once(place, programs, 10000),
+    "loaded": lambda place, programs: loaded(place, programs, 5),
+    "without-real-time": without_real_time,
+}
+QUICK = ["started", "one-at-a-time"]
+
+
+def run(place, programs, names, progress):
+    """The trials of these names. Returns {trial: figures}; a trial that failed has {"failed": why}."""
+    found = {}
+    for name in names:
         try:
-            found[name] = trial()
-        except OSError as e:
+            found[name] = TRIALS[name](place, programs)
+        except (OSError, subprocess.SubprocessError, bus.Refused) as e:
             found[name] = {"failed": str(e)}
         progress(f"trial: {name}" + (f" failed: {found[name]['failed']}" if "failed" in found[name] else ""))
     return found
