@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """One hobbler on one load: rounds of measuring, and what it takes to begin and to end."""
 
-import statistics
 import time
 
 import measure as m
@@ -17,7 +16,7 @@ class Length:
         return self.settle + self.rounds * self.periods * m.PERIOD
 
 
-def one_round(load, parts, periods):
+def one_round(load, clock, parts, periods):
     """The figures of so many periods, from one edge to another."""
     begin, first = m.Victims(load), m.Meter(parts)
     time.sleep(max(0, begin.at + periods * m.PERIOD - 0.1 - time.monotonic()))
@@ -27,16 +26,16 @@ def one_round(load, parts, periods):
         time.sleep(0.1)
     last = m.Meter(parts)
     end = m.Victims(load)
-    errors, lengths = m.jitter(load, begin.at, end.at)
+    errors, lengths = m.jitter(load, clock, begin.at, end.at)
     found = end.since(begin) | (last.since(first) if parts else {"cpu_percent": 0.0})
     found |= {"jitter_p50_msec": m.percentile(errors, 0.5), "jitter_p99_msec": m.percentile(errors, 0.99),
               "window_p50_msec": m.percentile(lengths, 0.5), "window_p99_msec": m.percentile(lengths, 0.99)}
     return found
 
 
-def whole_span(load, before, after):
+def whole_span(load, clock, before, after):
     """What only the whole span can tell, not a round."""
-    errors, lengths = m.jitter(load, before.at, after.at)
+    errors, lengths = m.jitter(load, clock, before.at, after.at)
     found = after.since(before)
     return {"seconds": after.at - before.at, "jitter_msec": errors, "window_msec": lengths,
             "jitter_p50_msec": m.percentile(errors, 0.5), "jitter_p99_msec": m.percentile(errors, 0.99),
@@ -51,13 +50,13 @@ def measure(load, hobbler, length):
         m.wait_edge(load)
     parts, before, rounds = hobbler.parts(), m.Victims(load), []
     for _ in range(length.rounds):
-        rounds.append(one_round(load, parts, length.periods))
+        rounds.append(one_round(load, hobbler.clock, parts, length.periods))
     after = m.Victims(load)
     names = list(dict.fromkeys(n for r in rounds for n in r))
     figures = {n: m.summary([r.get(n) for r in rounds]) for n in names}
     for name, value in m.memory(parts).items() if parts else []:
         figures[name] = m.summary([value])
-    return figures, whole_span(load, before, after)
+    return figures, whole_span(load, hobbler.clock, before, after)
 
 
 def run(load, hobbler, length, neighbour=None, crash=False):
@@ -101,7 +100,3 @@ def median(cell, name):
     """A figure's median; None where there is none."""
     value = (cell or {}).get("figures", {}).get(name)
     return value["median"] if value else None
-
-
-def mean_of(values):
-    return statistics.mean(values) if values else None

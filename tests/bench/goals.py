@@ -39,7 +39,8 @@ class Goals:
             return
         bound = f"<= {high:.{digits}f}" if low is None else f">= {low:.{digits}f}" if high is None else \
             f"{low:.{digits}f} to {high:.{digits}f}"
-        met = (low is None or value >= low) and (high is None or value <= high)
+        shown = round(value, digits)  # what is read in the table is what counts
+        met = (low is None or shown >= round(low, digits)) and (high is None or shown <= round(high, digits))
         self.found.append({"goal": goal, "bound": f"{bound} {unit}".strip(), "measured": f"{value:.{digits}f}",
                            "value": value, "low": low, "high": high, "verdict": "met" if met else "MISSED"})
 

@@ -27,6 +27,7 @@ class Hobbler:
     most_why = ""
     sleepers_why = None  # why it is not tried where nobody is busy
     periods = 6          # of a round
+    clock = "common"     # one for all victims, or of "each", or None where it has no period of ours
 
     def __init__(self, place, programs):
         self.place, self.programs, self.process = place, programs, None
@@ -179,6 +180,7 @@ class FreezeIdle(Hobbled):
 class Naive(Hobbler):
     """Debian's Python, as it is that which has gevent."""
 
+    clock = "each"
     most = 1050
     most_why = "two hundred trees already cost this a good part of a core"
 
@@ -208,6 +210,7 @@ class Cpulimit(Hobbler):
     most_why = "a process for each victim, each of which reads all of /proc"
     sleepers_why = "it only looks at who is busy"
     settle = 3
+    clock = None
 
     def start(self, load):
         begin = time.monotonic()
@@ -353,6 +356,7 @@ class Quota(Hobbler):
 class QuotaEach(Quota):
     name, label = "quota-each", "kernel's CPU limit, a group each"
     each = True
+    clock = "each"
 
 
 class Timer(Freeze):

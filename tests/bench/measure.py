@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import time
 
-from observe import children, cpu_usec, entries, read
+from observe import cgroup_of, cpu_usec, entries, frozen, read, state
 
 FROZEN, THAWED = 0.250, 0.010
 PERIOD = FROZEN + THAWED
@@ -102,10 +102,10 @@ class Victims:
         return found
 
 
-def windows(load, begin, end):
-    """The windows in which busy victims ran, between two times: (begin, end) of each. A window begins when the first of
-    them runs after half a period in which none began to."""
-    gaps = sorted((e, b) for track in load.tracks() for b, e in track.gaps() if begin <= e <= end)
+def windows(tracks, begin, end):
+    """The windows in which any of these busy victims ran, between two times: (begin, end) of each. A window begins when the
+    first of them runs after half a period in which none began to."""
+    gaps = sorted((e, b) for track in tracks for b, e in track.gaps() if begin <= e <= end)
     starts = []
     for resumed, _ in gaps:
         if not starts or resumed - starts[-1] > PERIOD / 2:
@@ -121,13 +121,17 @@ def windows(load, begin, end):
     return found
 
 
-def jitter(load, begin, end):
+def jitter(load, clock, begin, end):
     """By how much the distances of windows differ from the period (or a multiple, where one was skipped), and how long
-    they are: lists, in milliseconds."""
-    seen = windows(load, begin, end)
-    distances = [b[0] - a[0] for a, b in zip(seen, seen[1:])]
-    errors = [abs(d - PERIOD * max(1, round(d / PERIOD))) * 1e3 for d in distances]
-    return errors, [(b - a) * 1e3 for a, b in seen]
+    they are: lists, in milliseconds. `clock`: "common" to all victims, of "each", or None where there is no such period."""
+    crowds = {"common": [load.tracks()], "each": [[t] for t in load.tracks()], None: []}[clock]
+    errors, lengths = [], []
+    for crowd in crowds:
+        seen = windows(crowd, begin, end)
+        distances = [b[0] - a[0] for a, b in zip(seen, seen[1:])]
+        errors += [abs(d - PERIOD * max(1, round(d / PERIOD))) * 1e3 for d in distances]
+        lengths += [(b - a) * 1e3 for a, b in seen]
+    return errors, lengths
 
 
 def wait_edge(load, timeout=0.6):
@@ -158,7 +162,6 @@ def feelings(late):
 
 def stopped(load):
     """How many victims are stopped, or in a frozen cgroup."""
-    from observe import cgroup_of, frozen, state
     known, count = {}, 0
     for pid in load.pids():
         where = cgroup_of(pid)
@@ -166,8 +169,3 @@ def stopped(load):
             known[where] = frozen(where)
         count += known[where] or state(pid) == "T"
     return count
-
-
-def family(pid):
-    """A process and its children."""
-    return [pid, *children(pid)]

@@ -58,8 +58,9 @@ def row(cell):
 
 LEGEND = """CPU: of one core, of all processes of the hobbler; x freeze: that in relation to the C loop with one cgroup.freeze.
 share: of one core, of each busy victim; even: the least of them in relation to the mean. jitter: of the distance between
-windows. admit, free: until all are hobbled, and let go. near: how late an untouched neighbour wakes up. left: how many
-victims stay stopped when the hobbler is killed. -: does not apply, or was not looked at."""
+windows, of all together or, where each has a clock of its own, of each. admit, free: until all are hobbled, and let go.
+near: how late an untouched neighbour wakes up. left: how many victims stay stopped when the hobbler is killed. -: does not
+apply, or was not looked at."""
 
 
 def cells(found, out):
