@@ -20,45 +20,42 @@ import goals
 import measure as m
 import report
 import trials
-from hobblers import HOBBLERS, Hobbled, Timer
+from hobblers import HOBBLERS, Hobbled, Hobbler, Timer
 from loads import LOADS, Load, Place
 from observe import CGROOT
 
-LIMIT_SEC = {"full": 870, "quick": 110}
+LIMIT_SEC = {"full": 885, "quick": 110}
 ALL = [h.name for h in HOBBLERS]
-BARE = ["hobbled", "hobbled-freeze-idle", "c-kill", "c-freeze", "c-freeze-each"]
+BARE = ["hobbled", "hobbled-freeze-idle", "c-kill", "c-freeze"]
 
 # Who is tried on what where nothing is asked for; in order of the table.
 PLAN = {
     "sleepers-200": [h for h in ALL if h not in ("cpulimit", "quota", "quota-each")],
     "busy-20": ALL,
     "busy-1": [h for h in ALL if h not in ("python-gevent", "python-threads", "quota-each", "c-freeze-each")],
-    "busy-200": ["hobbled", "python-asyncio", "quota", "quota-each", "c-kill", "c-freeze", "c-freeze-each"],
+    "busy-200": ["hobbled", "python-asyncio", "quota", "quota-each", "c-freeze", "c-freeze-each"],
     "sleepers-10000": ["hobbled", "c-freeze"],
     "busy-1-sleepers-5000": ["hobbled", "c-freeze"],
     "busy-1000": ["hobbled", "c-freeze"],
-    "mixed": ["hobbled", "hobbled-freeze-idle", "python-asyncio", "quota", "c-kill", "c-freeze"],
+    "mixed": ["hobbled", "python-asyncio", "quota", "c-freeze"],
     "sessions": ["hobbled"],
     "tarpits-1": ["hobbled"],
     "tarpits-100": ["hobbled"],
     "sleepers-2000": BARE,
-    "sleepers-1": ["hobbled"],
-    "sleepers-10": ["hobbled"],
-    "sleepers-100": ["hobbled"],
-    "sleepers-1000": ["hobbled"],
-    "busy-10": ["hobbled"],
-    "busy-100": ["hobbled"],
 }
 QUICK = {
     "sleepers-200": ["hobbled", "c-freeze"],
     "busy-1": ["hobbled", "c-freeze"],
     "busy-20": ["hobbled", "quota", "c-freeze"],
 }
+GROWTH = ("sleepers-1", "sleepers-10", "sleepers-100", "sleepers-1000", "busy-10", "busy-100")
 LEFT_OUT = "left out to keep the run short; --load and --only have it tried"
 TIMED = ("sleepers-200", "busy-1", "busy-20")    # beside which a bare timer loop is measured
 FELT = ("sleepers-200", "busy-20")               # beside which a neighbour is asked
+NEAR_SEC = 1                                     # for how long
 CROWDS = ("busy-20", "busy-200")                 # in which 30 s tell how even the shares are
 LONG_PERIODS = 24
+DEBT_SEC = 9                                     # more, until so many have paid for what they ran before they were frozen
 
 
 class Stop(Exception):
@@ -91,7 +88,7 @@ class Bench:
     def chosen(self):
         """{load: [class of a hobbler]}; what is not tried is not in it."""
         chosen = bool(self.options.load or self.options.only)
-        plan = QUICK if self.options.quick else PLAN
+        plan = QUICK if self.options.quick else PLAN | {name: ["hobbled"] for name in GROWTH}
         known = {load.name: load for load in LOADS}
         names = self.options.load or ([] if self.options.trial and not self.options.only else [*plan])
         for name in names:
@@ -105,8 +102,10 @@ class Bench:
             return cell.Length(1, 2, 0.3)
         if self.options.quick:
             return cell.Length(self.options.rounds or 3, 4, hobbler.settle)
-        periods = LONG_PERIODS if load.name in CROWDS and hobbler.name in ("hobbled", "quota") else hobbler.periods
-        return cell.Length(self.options.rounds or 5, periods, hobbler.settle)
+        settle = hobbler.settle + (DEBT_SEC if load.wants >= 500 and issubclass(hobbler, Hobbled) else 0)
+        periods = LONG_PERIODS if load.name in CROWDS and hobbler.name in ("hobbled", "quota") \
+            else Hobbler.periods if load.name in GROWTH else hobbler.periods
+        return cell.Length(self.options.rounds or 5, periods, settle)
 
     def estimate(self, plan):
         """Seconds for all of it."""
@@ -116,7 +115,7 @@ class Bench:
             for h in hobblers:
                 if not h(self.place, self.programs).why_not(load):
                     seconds += self.length(load, h).seconds() + 1 + load.members / 2500
-                    seconds += 1.5 * (load.name in FELT) + (2.5 if load.name == "busy-20" else 0)
+                    seconds += NEAR_SEC * (load.name in FELT) + (2.5 if load.name == "busy-20" else 0)
             if load.name in TIMED:
                 seconds += self.length(load, Timer).seconds() + 1
         return seconds + sum(trials.SECONDS[t] for t in self.chosen_trials())
@@ -151,7 +150,7 @@ class Bench:
         if why:
             self.skip(load, kind, why)
             return None
-        near = (self.programs["BENCH_NEIGHBOUR"], 1.5) if load.name in FELT and not self.options.quick else None
+        near = (self.programs["BENCH_NEIGHBOUR"], NEAR_SEC) if load.name in FELT and not self.options.quick else None
         try:
             found = cell.run(load, hobbler, length, near, load.name == "busy-20" and kind.name != "timer")
         except OSError as e:

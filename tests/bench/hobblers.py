@@ -26,7 +26,7 @@ class Hobbler:
     most = 1 << 30       # members that it is tried on
     most_why = ""
     sleepers_why = None  # why it is not tried where nobody is busy
-    periods = 6          # of a round
+    periods = 4          # of a round
     clock = "common"     # one for all victims, or of "each", or None where it has no period of ours
 
     def __init__(self, place, programs):
@@ -93,7 +93,7 @@ class Hobbled(Hobbler):
     name, label = "hobbled", "hobbled"
     settle = 11  # after ten seconds of rest it looks less often
     keys = ""
-    periods = 8
+    periods = 5
 
     def start(self, load):
         """Started and ready before it gets to know whom to hobble, as it is in its daily life."""
@@ -174,7 +174,7 @@ class FreezeIdle(Hobbled):
     name, label = "hobbled-freeze-idle", "hobbled, FreezeIdle=yes"
     settle = 0.8
     keys = "FreezeIdle=yes"
-    periods = 6
+    periods = 4
 
 
 class Naive(Hobbler):

@@ -158,10 +158,10 @@ def jitter_plot(found, subtitle):
 
 def neighbour_plot(found, alone, subtitle):
     here = [("quiet", "nobody else", v) for k, v in alone.items() if k == "quiet"]
-    here += [("offenders", "20 busy, not hobbled", v) for k, v in alone.items() if k == "busy-20"]
-    here += [(c["hobbler"], f"20 busy, {c['label']}", c["neighbour"]["late_usec"]) for c in found
+    here += [("offenders", "not hobbled", v) for k, v in alone.items() if k == "busy-20"]
+    here += [(c["hobbler"], c["label"], c["neighbour"]["late_usec"]) for c in found
              if c["load"] == "busy-20" and "neighbour" in c and c["hobbler"] != "timer"]
-    return plot.rows("What a neighbour feels", subtitle, here, "how late an untouched process wakes up, microseconds") \
+    return plot.rows("What a neighbour of 20 busy feels", subtitle, here, "how late an untouched process wakes up, microseconds") \
         if here else None
 
 

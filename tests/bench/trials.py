@@ -13,7 +13,7 @@ from hobblers import Hobbled
 from loads import Load
 from observe import read, write
 
-SECONDS = {"started": 6, "one-at-a-time": 2, "many-at-once": 12, "loaded": 20, "without-real-time": 30}
+SECONDS = {"started": 6, "one-at-a-time": 2, "many-at-once": 12, "loaded": 20, "without-real-time": 25}
 LATE_BOUNDS = [64 << i for i in range(9)]  # of the counters, in microseconds; what is later is in one more
 EXPEDITED = "/sys/kernel/rcu_expedited"
 
@@ -201,10 +201,10 @@ def without_real_time(place, programs):
         hobbled.wait_all(load.pids())
         time.sleep(10)
         m.wait_edge(load)
-        found["alone"] = share_over(load, 24 * m.PERIOD)
+        found["alone"] = share_over(load, 20 * m.PERIOD)
         spin(place, 2 * m.CPUS)
         time.sleep(2)
-        found["beside others"] = share_over(load, 24 * m.PERIOD)
+        found["beside others"] = share_over(load, 20 * m.PERIOD)
     finally:
         place.empty("others")
         hobbled.clean(load)
