@@ -59,14 +59,14 @@ DEBT_SEC = 9                                     # more, until so many have paid
 
 
 class Stop(Exception):
-    """A signal."""
+    """A signal, its number."""
 
 
 def stop_at_signals():
     def stop(number, _frame):
         for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(s, signal.SIG_IGN)  # what cleans up is not to be stopped
-        raise Stop(signal.Signals(number).name)
+        raise Stop(number)
 
     for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(s, stop)
@@ -244,7 +244,8 @@ def main():
     try:
         bench.run()
     except Stop as e:
-        sys.exit(f"scripts/bench: stopped by {e}")
+        say(f"scripts/bench: stopped by {signal.Signals(e.args[0]).name}")
+        sys.exit(128 + e.args[0])
     bench.tell()
 
 
