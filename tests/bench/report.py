@@ -72,7 +72,7 @@ def cells(found, out):
             table(HEADINGS, [row(c) for c in done], out)
         why = [c["skipped"] for c in here if "skipped" in c]
         for reason in dict.fromkeys(why):
-            out(f"not tried: {', '.join(c['label'] for c in here if c.get('skipped') == reason)}: {reason}")
+            out(f"not tried, {reason}: {'; '.join(c['label'] for c in here if c.get('skipped') == reason)}")
     if found:
         out("\n" + LEGEND)
 
