@@ -182,7 +182,7 @@ class Naive(Hobbler):
 
     clock = "each"
     most = 1050
-    most_why = "two hundred trees already cost this a good part of a core"
+    most_why = "its cost grows with each tree, as is seen with fewer"
 
     def argv(self, load):
         return ["/usr/bin/python3", self.programs["NAIVE"], self.name.removeprefix("python-"),
@@ -268,7 +268,7 @@ class Freeze(Hobbler):
 class FreezeEach(Freeze):
     name, label = "c-freeze-each", "C loop, a cgroup.freeze each"
     most = 2050
-    most_why = "2,000 take two cores already"
+    most_why = "a write for each takes longer than a window lasts"
 
     def argv(self, load):
         paths = []
