@@ -112,13 +112,15 @@ static void look(struct guard *g)
         uint64_t now = clock_now();
         bool late = now > g->look_usec + PULSE_LOOK_USEC;
 
-        g->look_usec = now + PULSE_LOOK_USEC;
         /* When this process itself did not run for long (a stopped machine), the engine did not either: one
          * more look. */
+        g->look_usec = now + PULSE_LOOK_USEC;
         if (late && pulse_look(g->pulse) == PULSE_ALIVE)
                 return;
         if (pulse_fence_hung(g->pulse, now))
                 (void) guard_rescue(g, true, PULSE_LOOK_USEC);
+        else
+                g->look_usec = pulse_next_look(g->pulse, now);
 }
 
 /* How long to sleep, in milliseconds; -1: until something comes. */
@@ -153,6 +155,7 @@ enum guard_end guard_watch(struct guard *g, uint64_t end_usec)
                         return GUARD_ENGINE_GONE;
                 if (n < 0) {
                         tell_retired(g);
+                        g->look_usec = MIN(g->look_usec, clock_now() + PULSE_LOOK_USEC);
                         continue;
                 }
                 /* Looks come when there is nothing left to read, so that a long rescue keeps no message

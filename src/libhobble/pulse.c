@@ -88,6 +88,15 @@ void pulse_retire(pulse *p)
         (void) change(p, ~0U, PULSE_RETIRED, 0);
 }
 
+uint64_t pulse_next_look(const pulse *p, uint64_t now_usec)
+{
+        uint64_t word = atomic_load(&p->word);
+
+        if (pulse_state_of(word) != PULSE_ALIVE)
+                return now_usec + PULSE_LOOK_USEC;
+        return pulse_time_of(word) + PULSE_HANG_USEC + PULSE_GRACE_USEC;
+}
+
 bool pulse_fence_hung(pulse *p, uint64_t now_usec)
 {
         uint64_t word = atomic_load(&p->word);

@@ -44,8 +44,10 @@ enum pulse_message {
 /* A guard keeps the word's descriptor at this number, so that hobble_rescue() can retire a live engine. */
 #define PULSE_GUARD_FD 6
 
-/* Beats older than this count as a hang; the guard looks this often while it is armed. */
+/* Beats older than this count as a hang. Armed, the guard looks a grace after the last one will be that old
+ * or, where the word is not alive, so often. */
 #define PULSE_HANG_USEC 500000ULL
+#define PULSE_GRACE_USEC 100000ULL
 #define PULSE_LOOK_USEC 200000ULL
 
 typedef struct pulse {
@@ -80,6 +82,9 @@ enum pulse_state pulse_look(const pulse *p);
 
 /* Alive from now on, whatever it was but retired. Returns the new state. */
 enum pulse_state pulse_revive(pulse *p, uint64_t now_usec);
+
+/* When the guard looks next, as seen at now. */
+uint64_t pulse_next_look(const pulse *p, uint64_t now_usec);
 
 /* Fence an engine whose last beat is older than PULSE_HANG_USEC. Returns whether it is fenced now. */
 bool pulse_fence_hung(pulse *p, uint64_t now_usec);

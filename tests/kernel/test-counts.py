@@ -129,13 +129,13 @@ def wake_ups_and_work_a_second():
         load.end_stats()
 
     nobody.at_most(hobbled=0, guard=0, looks=0)
-    idle.at_most(hobbled=5, guard=5, samples=1, freezes=0, thaws=0)
-    one.at_most(hobbled=8, guard=5, samples=8, freezes=WINDOWS, thaws=WINDOWS)
+    idle.at_most(hobbled=5, guard=3, samples=1, freezes=0, thaws=0)
+    one.at_most(hobbled=8, guard=3, samples=8, freezes=WINDOWS, thaws=WINDOWS)
     # While the busy one runs on, some of the others are looked at, too: it is not known yet that it is alone.
-    mixed.at_most(hobbled=30, guard=5, samples=30 + HUNT * mixed.owed, freezes=WINDOWS, thaws=WINDOWS)
-    crowd.at_most(hobbled=30, guard=5, samples=60, freezes=2 * CPUS * WINDOWS, thaws=2 * CPUS * WINDOWS)
+    mixed.at_most(hobbled=30, guard=3, samples=30 + HUNT * mixed.owed, freezes=WINDOWS, thaws=WINDOWS)
+    crowd.at_most(hobbled=30, guard=3, samples=60, freezes=2 * CPUS * WINDOWS, thaws=2 * CPUS * WINDOWS)
     # Nobody tells which of them runs: the tick is calm, and at most so many are read in each.
-    nested.at_most(hobbled=30, guard=5, samples=32 * nested.counts["looks"], freezes=2 * WINDOWS, thaws=2 * WINDOWS)
+    nested.at_most(hobbled=30, guard=3, samples=32 * nested.counts["looks"], freezes=2 * WINDOWS, thaws=2 * WINDOWS)
 
 
 h.main()

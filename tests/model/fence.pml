@@ -31,7 +31,7 @@ mtype = { LOOK, FULL, LAST };                   /* why the guard rescues: fenced
 mtype word[NG] = NONE;
 bool seen[NG];
 mtype guard[NG] = OFF;
-bool armed[NG];         /* the guard looks every 200 ms */
+bool armed[NG];         /* the guard looks at the word */
 bool busy[NG];          /* it is not in poll() */
 bool eof[NG];           /* hobbled's end is closed */
 chan to_guard[NG] = [2] of { mtype };
