@@ -36,6 +36,25 @@ ssize_t file_read_at(int dir_fd, const char *name, char *buf, size_t size)
         return fd < 0 ? -errno : file_read(fd, buf, size);
 }
 
+ssize_t file_read_piece_at(int dir_fd, const char *name, char *buf, size_t size)
+{
+        _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        ssize_t n;
+
+        if (fd < 0)
+                return -errno;
+        do
+                n = read(fd, buf, size);
+        while (n < 0 && errno == EINTR);
+
+        if (n < 0)
+                return -errno;
+        if ((size_t) n == size)
+                return -EFBIG;
+        buf[n] = '\0';
+        return n;
+}
+
 int file_write(int fd, const char *text)
 {
         ssize_t k;

@@ -73,7 +73,7 @@ const char *census_comm(struct census_fact *f)
 
         if (first_time(f, ASKED_COMM)) {
                 snprintf(name, sizeof(name), "%d/comm", (int) f->pid);
-                n = file_read_at(f->proc_fd, name, f->comm, sizeof(f->comm));
+                n = file_read_piece_at(f->proc_fd, name, f->comm, sizeof(f->comm));
                 if (n > 0 && f->comm[n - 1] == '\n')
                         n--;
                 f->comm[MAX(n, 0)] = '\0';
@@ -123,7 +123,7 @@ const char *census_home(struct census_fact *f)
         if (!first_time(f, ASKED_HOME))
                 return f->home;
         snprintf(name, sizeof(name), "%d/cgroup", (int) f->pid);
-        if (file_read_at(f->proc_fd, name, f->home, sizeof(f->home)) < 0)
+        if (file_read_piece_at(f->proc_fd, name, f->home, sizeof(f->home)) < 0)
                 *f->home = '\0';
         take_path(f->home);
         if ((strstr(f->home, "/hobbled-") || strstr(f->home, "/hobble-pit.service/")) &&

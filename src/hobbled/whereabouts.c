@@ -53,7 +53,7 @@ int whereabouts_cgroup(pid_t pid, char *buf, size_t size)
         ssize_t n;
 
         snprintf(name, sizeof(name), "/proc/%d/cgroup", (int) pid);
-        n = file_read_at(AT_FDCWD, name, text, sizeof(text));
+        n = file_read_piece_at(AT_FDCWD, name, text, sizeof(text));
         if (n < 0)
                 return n == -ENOENT ? -ESRCH : (int) n;
         return whereabouts_parse_cgroup(text, buf, size);

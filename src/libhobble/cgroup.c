@@ -287,7 +287,7 @@ static int read_membership(const char *file, char *buf, size_t size)
 {
         /* v1 hierarchies add lines of their own, each with a path. */
         char text[4 * CGROUP_PATH_MAX];
-        ssize_t n = file_read_at(AT_FDCWD, file, text, sizeof(text));
+        ssize_t n = file_read_piece_at(AT_FDCWD, file, text, sizeof(text));
 
         if (n == -ENOENT)
                 return -ESRCH;

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -56,10 +57,17 @@ static int read_stat(pid_t pid, struct hobble_process *ret)
         ssize_t n;
 
         snprintf(file, sizeof(file), "/proc/%d/stat", pid);
-        n = file_read_at(AT_FDCWD, file, text, sizeof(text));
+        n = file_read_piece_at(AT_FDCWD, file, text, sizeof(text));
         if (n < 0)
                 return n == -ENOENT ? -ESRCH : (int) n;
         return process_parse_stat(text, ret);
+}
+
+/* Whether the id is that of a process, not of another thread than its first: of two that have to agree only
+ * one is found then. No signal is sent, and where none might be, that is told after the search. */
+static bool is_process(pid_t id)
+{
+        return tgkill(id, id, 0) == 0 || errno != ESRCH;
 }
 
 /* The process that a process or thread id belongs to. */
@@ -94,6 +102,8 @@ _public_ int hobble_process_read(pid_t pid, struct hobble_process *ret)
 
         if (pid <= 0)
                 return -ESRCH;
+        if (is_process(pid))
+                return read_stat(pid, ret);
         r = read_tgid(pid, &tgid);
         return r < 0 ? r : read_stat(tgid, ret);
 }
