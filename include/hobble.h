@@ -170,6 +170,9 @@ int hobble_engine_root_of(const hobble_engine *engine, pid_t pid, pid_t *ret_roo
  * -ESRCH: no such process (any more). */
 int hobble_engine_subject_of(const hobble_engine *engine, pid_t pid, hobble_subject **ret);
 
+/* The same as hobble_process_home(), without having to find the hierarchy again. */
+int hobble_engine_home_of(const hobble_engine *engine, pid_t pid, char *buf, size_t size);
+
 #define HOBBLE_LATE_MAX 10
 
 struct hobble_stats {
@@ -221,6 +224,7 @@ int hobble_tarpit_new(hobble_tarpit **ret, hobble_engine *engine, const char *na
 hobble_tarpit *hobble_tarpit_free(hobble_tarpit *tarpit);
 
 const char *hobble_tarpit_name(const hobble_tarpit *tarpit);
+hobble_engine *hobble_tarpit_engine(const hobble_tarpit *tarpit);
 
 /* How many process trees and cgroups it has, in whatever state. */
 unsigned hobble_tarpit_subjects(const hobble_tarpit *tarpit);

@@ -98,8 +98,13 @@ static bool real_user(pid_t pid, uid_t *ret)
         return true;
 }
 
-/* Whose process it is and where it came from, while it is there. */
-static void look_up(struct message_fields *fields, struct origin_text *origin)
+static int home_of(const hobble_engine *engine, pid_t pid, char *buf, size_t size)
+{
+        return engine ? hobble_engine_home_of(engine, pid, buf, size) : hobble_process_home(pid, buf, size);
+}
+
+/* Whose process it is and where it came from, while it is there. engine may be NULL. */
+static void look_up(const hobble_engine *engine, struct message_fields *fields, struct origin_text *origin)
 {
         char home[CGROUP_PATH_MAX], container[CONTAINER_MAX];
 
@@ -108,7 +113,7 @@ static void look_up(struct message_fields *fields, struct origin_text *origin)
                 return;
         if (message_has_fields())
                 fields->has_uid = real_user(fields->pid, &fields->uid);
-        if (hobble_process_home(fields->pid, home, sizeof(home)) < 0)
+        if (home_of(engine, fields->pid, home, sizeof(home)) < 0)
                 return;
         if (message_has_fields() && subject_unit(home, origin->unit, sizeof(origin->unit)))
                 fields->unit = origin->unit;
@@ -119,9 +124,11 @@ static void look_up(struct message_fields *fields, struct origin_text *origin)
 static void look_up_subject(const hobble_subject *subject, struct message_fields *fields,
                             struct origin_text *origin)
 {
+        const hobble_tarpit *tarpit = hobble_subject_tarpit(subject);
+
         fields->subject = hobble_subject_name(subject);
-        fields->tarpit = hobble_tarpit_name(hobble_subject_tarpit(subject));
-        look_up(fields, origin);
+        fields->tarpit = hobble_tarpit_name(tarpit);
+        look_up(hobble_tarpit_engine(tarpit), fields, origin);
         if (fields->pid <= 0 && message_has_fields() &&
             subject_unit(fields->subject, origin->unit, sizeof(origin->unit)))
                 fields->unit = origin->unit;
@@ -237,7 +244,7 @@ void announce_strayed(const struct announcement *a, const char *tarpit, const ch
         char label[LABEL_MAX], said[1024];
         struct origin_text origin;
 
-        look_up(&fields, &origin);
+        look_up(NULL, &fields, &origin);
         label_process(pid, &origin, label);
         snprintf(said, sizeof(said), "%s: %s", label, text);
         tell(a, "strayed", &fields, said);
@@ -275,7 +282,7 @@ void announce_refused(const struct announcement *a, const struct refusal *refusa
                 topic_problem_event(a->topic, MESSAGE_WARNING, &fields, "%s", said);
                 return;
         }
-        look_up(&fields, &origin);
+        look_up(NULL, &fields, &origin);
         label_process(refusal->pid, &origin, label);
         if (refusal->retry_usec == USEC_INFINITY)
                 snprintf(said, sizeof(said), "%s: not hobbled: %s", label, text);

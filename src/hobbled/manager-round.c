@@ -205,7 +205,7 @@ static void review(struct manager *m, struct roster_entry *entry)
         char home[4096];
 
         if (hobble_process_read(entry->pid, &process) < 0 || process.start_time != entry->start_time ||
-            hobble_process_home(entry->pid, home, sizeof(home)) < 0 ||
+            hobble_engine_home_of(m->engine, entry->pid, home, sizeof(home)) < 0 ||
             !manager_exempt_reason(m, entry->tarpit, &process, home))
                 return;
         roster_expelled(m->roster, entry);
@@ -382,7 +382,8 @@ static void look_at_watchdog(struct manager *m, const struct tarpit *t, pid_t pi
 {
         char home[4096], unit[SUBJECT_UNIT_MAX];
 
-        if (hobble_process_home(pid, home, sizeof(home)) >= 0 && subject_unit(home, unit, sizeof(unit)))
+        if (hobble_engine_home_of(m->engine, pid, home, sizeof(home)) >= 0 &&
+            subject_unit(home, unit, sizeof(unit)))
                 watchdogs_look(m->watchdogs, unit, t->name, &t->duty);
 }
 

@@ -3,6 +3,7 @@
 /* What is hobbled, and where it came from, read off the cgroup tree. */
 
 #include "cgroup.h"
+#include "engine.h"
 #include "foreign.h"
 #include "hierarchy.h"
 #include "hobble.h"
@@ -190,10 +191,12 @@ _public_ int hobble_list(int (*fn)(const struct hobble_entry *, void *), void *u
         return root_fd < 0 ? root_fd : instances_for_each(root_fd, INSTANCES_OTHERS, on_instance, &l);
 }
 
-_public_ int hobble_process_home(pid_t pid, char *buf, size_t size)
+/* root_fd: the hierarchy's, or negative: to be opened where it is needed, which takes longer than all else.
+ */
+static int home_of(int root_fd, pid_t pid, char *buf, size_t size)
 {
         char path[CGROUP_PATH_MAX], origin[CGROUP_PATH_MAX];
-        _cleanup_close_ int root_fd = -EBADF;
+        _cleanup_close_ int own_fd = -EBADF;
         struct hobble_process p;
         const char *home = path;
         int r;
@@ -204,7 +207,8 @@ _public_ int hobble_process_home(pid_t pid, char *buf, size_t size)
         if (r < 0)
                 return r;
         if (subject_is_likely(path)) {
-                root_fd = hierarchy_open();
+                if (root_fd < 0)
+                        root_fd = own_fd = hierarchy_open();
                 if (root_fd >= 0 &&
                     subject_mark_find(root_fd, path, CGROUP_MARK_ORIGIN, origin, sizeof(origin)) > 0)
                         home = origin;
@@ -213,4 +217,14 @@ _public_ int hobble_process_home(pid_t pid, char *buf, size_t size)
                 return -ENAMETOOLONG;
         strcpy(buf, home);
         return 0;
+}
+
+_public_ int hobble_process_home(pid_t pid, char *buf, size_t size)
+{
+        return home_of(-EBADF, pid, buf, size);
+}
+
+_public_ int hobble_engine_home_of(const hobble_engine *e, pid_t pid, char *buf, size_t size)
+{
+        return home_of(e->root_fd, pid, buf, size);
 }

@@ -307,6 +307,11 @@ _public_ const char *hobble_tarpit_name(const hobble_tarpit *t)
         return t->name;
 }
 
+_public_ hobble_engine *hobble_tarpit_engine(const hobble_tarpit *t)
+{
+        return t->engine;
+}
+
 _public_ unsigned hobble_tarpit_subjects(const hobble_tarpit *t)
 {
         return (unsigned) t->subjects.count;
