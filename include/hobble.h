@@ -72,9 +72,10 @@ enum hobble_event_kind {
         HOBBLE_EVENT_DEGRADED, /* something that makes hobbling worse, told once: `text`; of a subject: it
                                 * could not be nested (`error`), and goes to the pit */
         HOBBLE_EVENT_PART, /* a part of the subject's tree is left out, because it has to stay in a unit of
-                            * its own: `pid` is its topmost process, which may be hobbled as a subject of its
-                            * own; `text` says where it is. Told once for each admission, in the order found,
-                            * before ADMITTED */
+                            * its own, or someone else has frozen it: `pid` is its topmost process, which may
+                            * be hobbled as a subject of its own, then or when they have thawed it; `text`
+                            * says where it is. Told once for each admission, in the order found, before
+                            * ADMITTED */
         HOBBLE_EVENT_KIND_MAX,
 };
 
@@ -277,7 +278,7 @@ int hobble_tarpit_status(const hobble_tarpit *tarpit, struct hobble_tarpit_statu
 enum hobble_state {
         HOBBLE_THAWED, /* running, at this moment */
         HOBBLE_FROZEN, /* frozen, at this moment */
-        HOBBLE_HELD,   /* frozen by someone else; hobbled waits */
+        HOBBLE_HELD,   /* frozen by someone else, itself in place or a cgroup above it */
         HOBBLE_STATE_MAX,
 };
 

@@ -132,27 +132,28 @@ static bool is_refused(struct admission *a, const struct hobble_process *p, cons
 }
 
 /* Whether it is its parent who has to be told of, where p is left out. */
-static bool is_beneath_part(struct admission *a, const struct hobble_process *p, const char *origin)
+static bool is_beneath_part(struct admission *a, const struct hobble_process *p, const struct berth *b)
 {
         char path[CGROUP_PATH_MAX];
         struct hobble_process parent;
 
         return hobble_process_read(p->parent, &parent) >= 0 &&
-               process_cgroup(&parent, path, sizeof(path)) >= 0 && placement_same_unit(origin, path) &&
+               process_cgroup(&parent, path, sizeof(path)) >= 0 &&
+               (b->elsewhere ? placement_same_unit(b->origin, path) : strcmp(b->origin, path) == 0) &&
                !is_refused(a, &parent, path);
 }
 
 /* Tell of the topmost process of what is left out, once. */
-static void tell_part(struct admission *a, const struct hobble_process *p, const char *origin)
+static void tell_part(struct admission *a, const struct hobble_process *p, const struct berth *b)
 {
         char where[CGROUP_PATH_MAX], text[CGROUP_PATH_MAX + 64];
-        size_t n = placement_unit(origin) ?: strlen(origin);
+        size_t n = b->elsewhere ? placement_unit(b->origin) : 0;
         pid_t *grown;
 
         for (size_t i = 0; i < a->n_parts; i++)
                 if (a->parts[i] == p->pid)
                         return;
-        if (is_beneath_part(a, p, origin))
+        if (is_beneath_part(a, p, b))
                 return;
 
         grown = reallocarray(a->parts, a->n_parts + 1, sizeof(*grown));
@@ -160,8 +161,11 @@ static void tell_part(struct admission *a, const struct hobble_process *p, const
                 return;
         a->parts = grown;
         grown[a->n_parts++] = p->pid;
-        snprintf(text, sizeof(text), "is left in a unit of its own, %s",
-                 escape_text(origin, n, where, sizeof(where)));
+        escape_text(b->origin, n ?: strlen(b->origin), where, sizeof(where));
+        snprintf(text, sizeof(text),
+                 b->elsewhere ? "is left in a unit of its own, %s"
+                              : "is left in %s, which someone else has frozen",
+                 where);
         subject_tell(a->subject,
                      (struct hobble_event){ .kind = HOBBLE_EVENT_PART, .pid = p->pid, .text = text });
 }
@@ -193,8 +197,8 @@ static int find_berth(struct admission *a, const struct hobble_process *p, struc
                 return r;
         if (root)
                 *ret = a->berths.berth;
-        if ((*ret)->elsewhere)
-                tell_part(a, p, origin);
+        if ((*ret)->left_out)
+                tell_part(a, p, *ret);
         return !(*ret)->left_out;
 }
 

@@ -348,7 +348,7 @@ def a_tree_that_someone_else_has_frozen():
 
 @h.test
 def parts_of_a_tree_that_someone_else_has_frozen():
-    """Members whose origin is frozen stay there, and frozen; the others are hobbled."""
+    """Members whose origin is frozen stay there, and frozen; the others are hobbled, and they when they are thawed."""
     origin, theirs = h.cgroup("origin"), h.cgroup("theirs")
     root = h.busy_tree(origin)
     child = h.descendants(root)[0]
@@ -362,8 +362,28 @@ def parts_of_a_tree_that_someone_else_has_frozen():
         h.equal(others, h.members(directory), "members")
         h.equal({child}, h.members(theirs), "left where it is")
         h.check(h.frozen(theirs), "and frozen")
-    h.check(h.frozen(theirs), "it is still frozen at the end")
+        hobbled.wait_log(rf"process {child}\b.*: not hobbled for now: is in a cgroup that someone else has frozen")
+        h.freeze(theirs, False)
+        part = admitted(hobbled, child)
+        wait_cycles(part)
+        h.equal({child}, h.members(part), "members of the part")
+        h.equal(others, h.members(directory), "members as before")
     h.equal(others, h.members(origin), "who is home")
+    h.equal({child}, h.members(theirs), "who is home there")
+
+
+@h.test
+def parts_that_stay_frozen_are_left_so():
+    origin, theirs = h.cgroup("origin"), h.cgroup("theirs")
+    root = h.busy_tree(origin)
+    child = h.descendants(root)[0]
+    h.attach(child, theirs)
+    h.freeze(theirs)
+    with h.Hobbled(CHECK, h.pidfile(root)) as hobbled:
+        hobbled.wait_log(rf"process {child}\b.*: not hobbled for now")
+    h.check(h.frozen(theirs), "it is still frozen at the end")
+    h.equal({child}, h.members(theirs), "who is there")
+    h.freeze(theirs, False)
 
 
 @h.test
