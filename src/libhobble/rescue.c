@@ -101,7 +101,8 @@ static int thaw_subject(int tarpit_fd, const char *name, void *userdata)
         if (!look_at(r, tarpit_fd, name, &f))
                 return 0;
         if (f.kind == FOUND_IN_PLACE)
-                (void) thaw_in_place(r, &f);
+                /* Its mark is gone with that: no later pass finds it. */
+                r->subjects += thaw_in_place(r, &f) > 0 && !r->keep_marks;
         else if (f.kind == FOUND_TREE || f.target_fd >= 0)
                 thaw(f.kind == FOUND_TREE ? f.fd : f.target_fd);
         return 0;

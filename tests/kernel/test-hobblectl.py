@@ -129,6 +129,27 @@ def rescue_frees_what_engine_and_guard_left_frozen():
 
 
 @h.test
+def rescue_counts_a_cgroup_in_place():
+    place = h.cgroup("place")
+    h.busy(place)
+    hobbled = h.Hobbled(place)
+    hobbled.wait_log("hobbled in place")
+    guard = hobbled.guard()
+    h.kill(guard, signal.SIGSTOP)
+    h.kill(hobbled.pid)
+    hobbled.process.wait()
+    h.kill(guard)
+    h.wait_until(lambda: not h.alive(guard), 2, "the guard is dead")
+    done = h.hobblectl("rescue", hobbled.instance)
+    if done.returncode == 3:
+        h.note("an engine that someone started meanwhile was faster")
+    else:
+        h.equal((0, "rescued 1 subject (0 processes) of 1 instance\n", ""), (done.returncode, done.stdout, done.stderr),
+                "rescue")
+    h.check(not h.freeze_wanted(place) and not h.marks(place), "thawed and unmarked")
+
+
+@h.test
 def rescue_leaves_the_living_alone_but_with_all():
     run = Run("sleep", "1000", cgroup=h.cgroup("origin")).started()
     done = h.hobblectl("rescue", run.instance)
