@@ -97,6 +97,24 @@ int cgroup_freeze_is_set(int dir_fd)
         return n < 0 ? (int) n : text[0] == '1';
 }
 
+bool cgroup_is_frozen_above(int root_fd, const char *path)
+{
+        char dir[CGROUP_PATH_MAX];
+
+        if (strlen(path) >= sizeof(dir))
+                return false;
+        strcpy(dir, path);
+        for (char *slash; (slash = strrchr(dir, '/')) && slash > dir;) {
+                _cleanup_close_ int fd = -EBADF;
+
+                *slash = '\0';
+                fd = cgroup_open(root_fd, dir);
+                if (fd >= 0 && cgroup_freeze_is_set(fd) > 0)
+                        return true;
+        }
+        return false;
+}
+
 static int read_event(int dir_fd, const char *key)
 {
         char text[256];

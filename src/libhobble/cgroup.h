@@ -60,6 +60,9 @@ int cgroup_freeze(int dir_fd, bool freeze);
 /* Whether cgroup.freeze is 1 here. Returns 0, 1 or a negative errno. */
 int cgroup_freeze_is_set(int dir_fd);
 
+/* Whether cgroup.freeze is 1 in a cgroup above the one at path, which freezes that one as well. */
+bool cgroup_is_frozen_above(int root_fd, const char *path);
+
 /* Whether cgroup.events says "frozen 1", here or from an ancestor. Returns 0, 1 or a negative errno. */
 int cgroup_is_frozen(int dir_fd);
 

@@ -88,11 +88,14 @@ static uint64_t usage_of(int dir_fd)
         return fd < 0 || cgroup_read_usage(fd, &usec) < 0 ? 0 : usec;
 }
 
-static enum hobble_state state_of(int dir_fd, bool in_place)
+static enum hobble_state state_of(const struct listing *l, const char *path, int dir_fd, bool in_place,
+                                  bool outside)
 {
         char text[128];
 
         if (in_place && cgroup_mark_get(dir_fd, CGROUP_MARK_INSTANCE, text, sizeof(text)) < 0)
+                return HOBBLE_HELD;
+        if (outside && cgroup_is_frozen_above(l->root_fd, path))
                 return HOBBLE_HELD;
         /* The tarpit as a whole may be frozen. */
         return cgroup_freeze_is_set(dir_fd) > 0 || cgroup_is_frozen(dir_fd) > 0 ? HOBBLE_FROZEN
@@ -142,7 +145,7 @@ static int on_subject(int tarpit_fd, const char *name, void *userdata)
         else
                 e.origin = "";
         look_at_process(l, &e, dir_fd, fd, &process);
-        e.state = state_of(dir_fd, in_place);
+        e.state = state_of(l, path, dir_fd, in_place, outside);
         base = number_mark(fd, CGROUP_MARK_BASE);
         e.cpu_usec = usage_of(dir_fd);
         e.cpu_usec -= MIN(e.cpu_usec, base);

@@ -17,6 +17,10 @@ static enum hobble_state state_of(const hobble_subject *s)
 {
         if (s->in_place && s->in_place->held)
                 return HOBBLE_HELD;
+        /* What is above a subject outside of the home is not ours: a unit that its manager has frozen. */
+        if (subject_is_outside(s) && s->place.path &&
+            cgroup_is_frozen_above(s->tarpit->engine->root_fd, s->place.path))
+                return HOBBLE_HELD;
         return frozen_time_runs(&s->frozen) ? HOBBLE_FROZEN : HOBBLE_THAWED;
 }
 

@@ -79,6 +79,18 @@ def hobbled_in_its_scope_and_back():
 
 
 @h.test
+def who_is_frozen_with_its_unit_by_someone_else_is_said_to_be_held():
+    path = scope()
+    pid = h.busy(path)
+    with h.Hobbled(h.pidfile(pid)) as hobbled:
+        nested(hobbled, pid, path)
+        h.freeze(path)
+        h.equal(["held"], [row[2] for row in list_of(hobbled)], "as it is frozen")
+        h.freeze(path, False)
+        h.check("held" not in [row[2] for row in list_of(hobbled)], "as it is thawed")
+
+
+@h.test
 def its_end_is_noticed():
     path = scope()
     pid = h.busy(path)
