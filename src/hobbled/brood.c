@@ -113,6 +113,15 @@ int brood_for_each(const struct brood *b, source_process_fn fn, void *userdata)
         return r;
 }
 
+int brood_for_each_cgroup(const struct brood *b, source_cgroup_fn fn, void *userdata)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < b->n && r == 0; i++)
+                r = source_for_each_cgroup(b->children[i], fn, userdata);
+        return r;
+}
+
 void brood_process_ended(struct brood *b, pid_t pid, uint64_t start_time)
 {
         for (size_t i = 0; i < b->n; i++)

@@ -34,6 +34,7 @@ void brood_done(struct brood *b);
 /* What struct source_ops has, for all children. */
 void brood_reread(struct brood *b);
 int brood_for_each(const struct brood *b, source_process_fn fn, void *userdata);
+int brood_for_each_cgroup(const struct brood *b, source_cgroup_fn fn, void *userdata);
 void brood_process_ended(struct brood *b, pid_t pid, uint64_t start_time);
 enum hobble_placement brood_placement(const struct brood *b);
 void brood_void(struct brood *b);

@@ -8,6 +8,7 @@
 #include "text.h"
 #include "userset.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -341,6 +342,81 @@ static int release_tree(struct manager *m, const struct roster_entry *entry, str
         return add_request(m, wish, &request, error);
 }
 
+/* What is asked of each who is named. */
+struct naming {
+        const struct request *wish;
+        uint64_t deadline_usec;
+};
+
+/* Whom there is no time to look at counts: a release too many lets nobody go who is to stay. */
+static int is_concerned(pid_t pid, uint64_t start_time, void *userdata)
+{
+        const struct naming *naming = userdata;
+        struct hobble_process process;
+        char home[4096];
+
+        if (clock_now() > naming->deadline_usec)
+                return true;
+        return hobble_process_read(pid, &process) >= 0 && process.start_time == start_time &&
+               hobble_process_home(pid, home, sizeof(home)) >= 0 &&
+               request_concerns(naming->wish, &process, home);
+}
+
+static int is_concerned_cgroup(const char *path, void *userdata)
+{
+        const struct naming *naming = userdata;
+        char real[PATH_MAX];
+        const char *rest = realpath(path, real) ? cgroup_mount_strip(real) : NULL;
+
+        return rest && request_concerns_cgroup(naming->wish, rest);
+}
+
+static bool source_concerns(const struct source *s, struct naming *naming)
+{
+        return source_for_each(s, is_concerned, naming) > 0 ||
+               source_for_each_cgroup(s, is_concerned_cgroup, naming) > 0;
+}
+
+/* Whether a source of the configuration, or what else was asked for, names any of those. */
+static bool is_named_otherwise(const struct manager *m, const struct request *wish)
+{
+        struct naming naming = { wish, clock_now() + CLOCK_SLICE_USEC };
+        const struct request *other = NULL;
+
+        for (size_t i = 0; i < m->n_tarpits; i++) {
+                const struct tarpit *t = m->tarpits[i];
+
+                for (size_t k = 0; k < t->n_sources; k++) {
+                        if (source_concerns(t->sources[k], &naming))
+                                return true;
+                }
+                /* The source of a request that was taken back is there until that is settled. */
+                for (size_t k = 0; k < t->n_asked; k++) {
+                        other = requests_next(m->requests, t->asked[k].request - 1);
+                        if (other && other->id == t->asked[k].request &&
+                            source_concerns(t->asked[k].source, &naming))
+                                return true;
+                }
+        }
+        for (other = NULL; (other = requests_next(m->requests, other ? other->id : 0));) {
+                if (other->verb == REQUEST_HOBBLE && other->kind == REQUEST_PID &&
+                    is_concerned(other->pid, other->start_time, &naming))
+                        return true;
+        }
+        return false;
+}
+
+/* Take back what was asked for by that name, and let go who is named by something else as well. */
+static int release_named(struct manager *m, const struct request *wish, sd_bus_error *error)
+{
+        const struct request *request;
+
+        if (requests_forget(m->requests, REQUEST_HOBBLE, wish->kind, wish->what, 0, 0) &&
+            !is_named_otherwise(m, wish))
+                return 0;
+        return add_request(m, wish, &request, error);
+}
+
 /* As somebody would name it who asks for it. */
 static void cgroup_name(const hobble_subject *handle, char buf[static REQUEST_WHAT_MAX])
 {
@@ -350,17 +426,14 @@ static void cgroup_name(const hobble_subject *handle, char buf[static REQUEST_WH
 static int release_cgroup(struct manager *m, const hobble_subject *handle, struct request *wish,
                           sd_bus_error *error)
 {
-        const struct request *request;
         char path[REQUEST_WHAT_MAX];
 
         cgroup_name(handle, path);
-        if (requests_forget(m->requests, REQUEST_HOBBLE, REQUEST_CGROUP, path, 0, 0))
-                return 0;
         wish->kind = REQUEST_CGROUP;
         wish->what = path;
         wish->pid = 0;
         wish->start_time = 0;
-        return add_request(m, wish, &request, error);
+        return release_named(m, wish, error);
 }
 
 int control_release(struct manager *m, const struct control_caller *caller, const char *what,
@@ -368,7 +441,6 @@ int control_release(struct manager *m, const struct control_caller *caller, cons
 {
         const struct roster_entry *entry = NULL;
         const struct subjects_item *item = NULL;
-        const struct request *request;
         struct request wish;
         int r;
 
@@ -383,13 +455,11 @@ int control_release(struct manager *m, const struct control_caller *caller, cons
                 r = release_cgroup(m, item->handle, &wish, error);
         else if (entry)
                 r = release_tree(m, entry, &wish, error);
-        else if (requests_forget(m->requests, REQUEST_HOBBLE, wish.kind, what, wish.pid, wish.start_time))
-                r = 0;
-        else if (wish.kind == REQUEST_PID)
+        else if (wish.kind != REQUEST_PID)
+                r = release_named(m, &wish, error);
+        else if (!requests_forget(m->requests, REQUEST_HOBBLE, wish.kind, what, wish.pid, wish.start_time))
                 r = sd_bus_error_setf(error, CONTROL_ERROR_NO_SUCH_SUBJECT, "Process %s is not hobbled",
                                       what);
-        else
-                r = add_request(m, &wish, &request, error);
         if (r < 0)
                 return r;
         *ret_n = 1;

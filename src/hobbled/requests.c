@@ -489,6 +489,12 @@ bool request_concerns(const struct request *request, const struct hobble_process
         return answer;
 }
 
+bool request_concerns_cgroup(const struct request *request, const char *path)
+{
+        return request->kind == REQUEST_TARPIT ||
+               (request->kind == REQUEST_CGROUP && is_beneath(path, request->what));
+}
+
 static bool counts(const struct request *request, enum request_verb verb, const char *tarpit, bool forced)
 {
         return request->verb == verb && (request->force || !forced) &&
@@ -515,10 +521,7 @@ const struct request *requests_match_cgroup(const struct requests *r, enum reque
         for (size_t i = r->n; i > 0; i--) {
                 const struct request *request = r->items[i - 1];
 
-                if (!counts(request, verb, tarpit, forced))
-                        continue;
-                if (request->kind == REQUEST_TARPIT ||
-                    (request->kind == REQUEST_CGROUP && is_beneath(path, request->what)))
+                if (counts(request, verb, tarpit, forced) && request_concerns_cgroup(request, path))
                         return request;
         }
         return NULL;

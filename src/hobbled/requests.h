@@ -95,6 +95,9 @@ unsigned requests_count(const struct requests *r);
  * taken in. */
 bool request_concerns(const struct request *request, const struct hobble_process *process, const char *home);
 
+/* The same for the cgroup of this path in the hierarchy, which is hobbled in place. */
+bool request_concerns_cgroup(const struct request *request, const char *path);
+
 /* The newest request of this verb that concerns the process, whose cgroup in the hierarchy is `home`: it
  * names the process, one of its ancestors, its user, its unit, its cgroup or the tarpit. tarpit: only one for
  * that tarpit; NULL: whichever. forced: only one that was forced. NULL: there is none. */

@@ -250,6 +250,13 @@ static int source_exec_for_each(const struct source *source, source_process_fn f
         return r != 0 ? r : brood_for_each(&s->brood, fn, userdata);
 }
 
+static int source_exec_for_each_cgroup(const struct source *source, source_cgroup_fn fn, void *userdata)
+{
+        const struct source_exec *s = SELF(source);
+
+        return brood_for_each_cgroup(&s->brood, fn, userdata);
+}
+
 static void source_exec_process_ended(struct source *source, pid_t pid, uint64_t start_time)
 {
         brood_process_ended(&SELF(source)->brood, pid, start_time);
@@ -295,6 +302,7 @@ const struct source_ops source_exec_ops = {
         .done = source_exec_done,
         .reread = source_exec_reread,
         .for_each = source_exec_for_each,
+        .for_each_cgroup = source_exec_for_each_cgroup,
         .process_ended = source_exec_process_ended,
         .void_all = source_exec_void,
         .end = source_exec_end,

@@ -158,6 +158,13 @@ static int source_glob_for_each(const struct source *source, source_process_fn f
         return brood_for_each(&s->brood, fn, userdata);
 }
 
+static int source_glob_for_each_cgroup(const struct source *source, source_cgroup_fn fn, void *userdata)
+{
+        const struct source_glob *s = SELF(source);
+
+        return brood_for_each_cgroup(&s->brood, fn, userdata);
+}
+
 static void source_glob_process_ended(struct source *source, pid_t pid, uint64_t start_time)
 {
         brood_process_ended(&SELF(source)->brood, pid, start_time);
@@ -201,6 +208,7 @@ const struct source_ops source_glob_ops = {
         .done = source_glob_done,
         .reread = source_glob_reread,
         .for_each = source_glob_for_each,
+        .for_each_cgroup = source_glob_for_each_cgroup,
         .process_ended = source_glob_process_ended,
         .void_all = source_glob_void,
         .end = source_glob_end,

@@ -25,6 +25,7 @@ struct source_ops {
         void (*done)(struct source *s);
         void (*reread)(struct source *s);
         int (*for_each)(const struct source *s, source_process_fn fn, void *userdata);
+        int (*for_each_cgroup)(const struct source *s, source_cgroup_fn fn, void *userdata);
         void (*process_ended)(struct source *s, pid_t pid, uint64_t start_time);
         void (*event)(struct source *s, const struct hobble_event *event);
         void (*void_all)(struct source *s);

@@ -30,6 +30,7 @@ struct source_path {
         bool force; /* look at all of it, changed or not */
         bool blind_said;
         bool member_file_said;
+        bool names_cgroup; /* what is at the path is hobbled in place */
 };
 
 #define SELF(source) CONTAINER_OF(source, struct source_path, source)
@@ -111,6 +112,7 @@ static void source_path_take_missing(struct source_path *s, const struct probe *
 static void source_path_take_cgroup(struct source_path *s, const struct probe *probe)
 {
         (void) source_pidfile_clear(s->pidfile);
+        s->names_cgroup = true;
         if (probe->member_file && !s->member_file_said) {
                 s->member_file_said = true;
                 topic_say(&s->source.topic, MESSAGE_NOTICE,
@@ -142,6 +144,7 @@ static void source_path_look(struct source_path *s, uint64_t now)
 
         s->look_at = USEC_INFINITY;
         s->looked_usec = now;
+        s->names_cgroup = false;
         probe_path(s->source.value, &probe);
         s->check_at = USEC_INFINITY;
         if ((!watched || probe.silent) && probe.kind != PROBE_CGROUP)
@@ -262,6 +265,11 @@ static int source_path_for_each(const struct source *source, source_process_fn f
         return source_pidfile_for_each(CONST_SELF(source)->pidfile, fn, userdata);
 }
 
+static int source_path_for_each_cgroup(const struct source *source, source_cgroup_fn fn, void *userdata)
+{
+        return CONST_SELF(source)->names_cgroup ? fn(source->value, userdata) : 0;
+}
+
 static void source_path_process_ended(struct source *source, pid_t pid, uint64_t start_time)
 {
         struct source_path *s = SELF(source);
@@ -316,6 +324,7 @@ const struct source_ops source_path_ops = {
         .done = source_path_done,
         .reread = source_path_reread,
         .for_each = source_path_for_each,
+        .for_each_cgroup = source_path_for_each_cgroup,
         .process_ended = source_path_process_ended,
         .event = source_path_event,
         .void_all = source_path_void,

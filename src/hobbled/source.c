@@ -140,6 +140,11 @@ int source_for_each(const struct source *s, source_process_fn fn, void *userdata
         return s->ops->for_each && !s->ending ? s->ops->for_each(s, fn, userdata) : 0;
 }
 
+int source_for_each_cgroup(const struct source *s, source_cgroup_fn fn, void *userdata)
+{
+        return s->ops->for_each_cgroup && !s->ending ? s->ops->for_each_cgroup(s, fn, userdata) : 0;
+}
+
 void source_process_ended(struct source *s, pid_t pid, uint64_t start_time)
 {
         if (s->ops->process_ended && !s->ending)

@@ -52,6 +52,7 @@ struct source_host {
 
 /* Returns 0 to go on; else that is returned to the caller. */
 typedef int (*source_process_fn)(pid_t pid, uint64_t start_time, void *userdata);
+typedef int (*source_cgroup_fn)(const char *path, void *userdata);
 
 /* Begin with it; the work is done from the loop. Returns 0, -EINVAL where the value makes no sense (said), or
  * another negative errno. */
@@ -85,6 +86,9 @@ bool source_is_over(const struct source *s);
 
 /* Call fn for each process that it names. */
 int source_for_each(const struct source *s, source_process_fn fn, void *userdata);
+
+/* Call fn for the path of each cgroup that it names to be hobbled in place, hobbled or not. */
+int source_for_each_cgroup(const struct source *s, source_cgroup_fn fn, void *userdata);
 
 /* A process that was named has ended. */
 void source_process_ended(struct source *s, pid_t pid, uint64_t start_time);

@@ -191,6 +191,29 @@ def who_is_named_by_a_source_is_let_go():
 
 
 @h.test
+def what_a_source_names_too_is_let_go_by_one_release():
+    """A cgroup in place and a user, who are asked for by hand as well; for a while or for good."""
+    place, tarpit = h.cgroup("origin"), h.cgroup("tarpit")
+    pid = h.spawn(["setpriv", "--reuid=12345", "--clear-groups", "sleep", "1000"], place).pid
+    h.sleeper(tarpit)
+    d = Daemon("twice", naughty=f"[Source]\nPIDFile={h.pidfile(pid)}\nCgroup={tarpit[:-1]}*\nCheckSec=200ms\n")
+    comes(pid)
+    h.wait_until(lambda: len(d.subjects()) == 2, 5, "both are hobbled")
+    for what in tarpit, "@12345":
+        d.hobble(what)
+        d.release(what)
+    goes(pid, place)
+    h.wait_until(lambda: not d.subjects(), 5, "both are released")
+    stays(lambda: not d.subjects(), "nobody is hobbled")
+    h.equal([("release", tarpit, ""), ("release", "@12345", "")], d.requests(), "requests")
+    d.hobble(tarpit)
+    h.wait_until(lambda: d.subjects(), 5, "the cgroup is hobbled again")
+    d.release(tarpit, 1500000)
+    h.wait_until(lambda: not d.subjects(), 1, "it is released")
+    h.wait_until(lambda: d.subjects(), 5, "its time is over")
+
+
+@h.test
 def the_severest_counts():
     """A tarpit that comes with a request, too; and who was let go can be asked for again."""
     place = h.cgroup("origin")
