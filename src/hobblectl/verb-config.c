@@ -8,9 +8,12 @@
 #include "text.h"
 
 #include <grp.h>
+#include <linux/magic.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 
 static int out_of_memory(void)
 {
@@ -60,10 +63,34 @@ static void check_users(const struct config_list *users)
         }
 }
 
-static void check_all_users(const struct config *config)
+/* A file of pids, most probably. The list of a cgroup's members will do. */
+static bool is_plain_file(const char *path)
+{
+        struct statfs fs;
+        struct stat st;
+
+        return stat(path, &st) >= 0 && S_ISREG(st.st_mode) && statfs(path, &fs) >= 0 &&
+               (uint32_t) fs.f_type != CGROUP_SUPER_MAGIC && (uint32_t) fs.f_type != CGROUP2_SUPER_MAGIC;
+}
+
+static void check_cgroups(const struct config_list *cgroups)
+{
+        char name[SHOWN_MAX];
+
+        for (size_t i = 0; i < cgroups->n; i++) {
+                if (!is_plain_file(cgroups->items[i].value))
+                        continue;
+                print_place(&cgroups->items[i].place);
+                (void) printf(": warning: \"%s\" is a file, not a cgroup: name it with PIDFile=\n",
+                              shown(cgroups->items[i].value, name));
+        }
+}
+
+static void check_host(const struct config *config)
 {
         check_users(&config->exempt.of[CONFIG_EXEMPT_USER]);
         for (size_t i = 0; i < config->n_tarpits; i++) {
+                check_cgroups(&config->tarpits[i].sources[CONFIG_CGROUP]);
                 check_users(&config->tarpits[i].sources[CONFIG_USER]);
                 check_users(&config->tarpits[i].exempt.of[CONFIG_EXEMPT_USER]);
         }
@@ -80,7 +107,7 @@ static int check(struct config *config)
                 (void) printf(": %s: %s\n", finding->severity == CONFIG_ERROR ? "error" : "warning",
                               finding->text);
         }
-        check_all_users(config);
+        check_host(config);
         config_free(config);
         return finish_output() < 0 || errors > 0 ? STATUS_FAILED : STATUS_DONE;
 }

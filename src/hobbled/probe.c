@@ -87,9 +87,12 @@ static int probe_take(struct probe *p, int dir_fd, const char *path)
         return fstat(fd, &p->st) < 0 ? -errno : 0;
 }
 
-/* From the list of a cgroup's members to the cgroup: whoever is moved leaves the list. */
-static int probe_member_file(struct probe *p)
+/* Other files there hold numbers that are no pids. In v2: from the list of a cgroup's members to the cgroup,
+ * as whoever is moved leaves the list. */
+static int probe_cgroup_file(struct probe *p, bool v2)
 {
+        static const char *const lists[] = { "cgroup.procs", "cgroup.threads", "tasks" };
+        bool is_list = false;
         char link[32], path[PATH_MAX];
         const char *name;
         ssize_t n;
@@ -101,7 +104,13 @@ static int probe_member_file(struct probe *p)
         path[n] = '\0';
 
         name = strrchr(path, '/');
-        if (!name || (strcmp(name, "/cgroup.procs") != 0 && strcmp(name, "/cgroup.threads") != 0))
+        for (size_t i = 0; name && i < ELEMENTSOF(lists); i++)
+                is_list = is_list || strcmp(name + 1, lists[i]) == 0;
+        if (!is_list) {
+                probe_say(p, PROBE_UNFIT, "is a file of a cgroup, but not the list of its members");
+                return 0;
+        }
+        if (!v2)
                 return 0;
         path[name - path] = '\0';
         p->member_file = true;
@@ -175,6 +184,7 @@ static void probe_missing(struct probe *p, const char *path)
 void probe_path(const char *path, struct probe *ret)
 {
         struct probe p = { .fd = -EBADF, .group_fd = -EBADF };
+        uint64_t magic;
         bool v2;
         int r;
 
@@ -182,10 +192,12 @@ void probe_path(const char *path, struct probe *ret)
         if (r == -ENOENT || r == -ENOTDIR)
                 probe_missing(&p, path);
         else if (r >= 0) {
-                v2 = probe_file_system(&p, p.fd) == CGROUP2_SUPER_MAGIC;
-                if (v2 && S_ISREG(p.st.st_mode))
-                        r = probe_member_file(&p);
-                if (r < 0)
+                magic = probe_file_system(&p, p.fd);
+                v2 = magic == CGROUP2_SUPER_MAGIC;
+                p.in_cgroup = v2 || magic == CGROUP_SUPER_MAGIC;
+                if (p.in_cgroup && S_ISREG(p.st.st_mode))
+                        r = probe_cgroup_file(&p, v2);
+                if (r < 0 || p.kind == PROBE_UNFIT)
                         ;
                 else if (!S_ISDIR(p.st.st_mode))
                         probe_judge_file(&p);

@@ -22,6 +22,7 @@ struct probe {
         struct stat st;   /* of fd */
         bool live;        /* the kernel makes the text up when it is read */
         bool silent;      /* the file system may tell nobody of changes */
+        bool in_cgroup;   /* the path is in a cgroup file system, v1 or v2 */
         bool member_file; /* the path was a cgroup's list of members, and fd is its directory */
         bool inside;      /* the path was a directory, and fd is a list of members in it */
         int group_fd;     /* O_PATH: that directory, where it is of cgroup v1; -EBADF: none */

@@ -122,17 +122,25 @@ static void source_path_take_cgroup(struct source_path *s, const struct probe *p
                 s->check_at = clock_now() + s->source.host->check_usec;
 }
 
-/* What PIDFile= names is a file of its own. Returns whether it is not, after a message. */
+/* What PIDFile= names is a file of its own, and what Cgroup= names a cgroup. Returns whether it is not, after
+ * a message. */
 static bool source_path_refuses(struct source_path *s, const struct probe *probe)
 {
-        if (s->source.kind != SOURCE_PIDFILE)
+        const struct source *parent = s->source.parent;
+
+        if (s->source.kind == SOURCE_PIDFILE && (probe->kind == PROBE_CGROUP || probe->inside))
+                topic_problem(&s->source.topic, MESSAGE_WARNING,
+                              "is %s, not a file of pids: name it with Cgroup=; nothing is hobbled for it",
+                              probe->member_file ? "the list of a cgroup's members" : "a directory");
+        else if (parent && parent->kind == SOURCE_CGROUP && probe->kind == PROBE_PIDFILE && !probe->in_cgroup)
+                topic_problem(&s->source.topic, MESSAGE_WARNING,
+                              "is a %s, not a cgroup%s; nothing is hobbled for it",
+                              probe->inside ? "directory" : "file",
+                              probe->inside ? "" : ": name it with PIDFile=");
+        else
                 return false;
-        if (probe->kind != PROBE_CGROUP && !probe->inside)
-                return false;
-        topic_problem(&s->source.topic, MESSAGE_WARNING,
-                      "is %s, not a file of pids: name it with Cgroup=; nothing is hobbled for it",
-                      probe->member_file ? "the list of a cgroup's members" : "a directory");
         (void) source_pidfile_clear(s->pidfile);
+        source_cgroup_leave(&s->cgroup);
         return true;
 }
 

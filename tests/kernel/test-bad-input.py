@@ -9,6 +9,7 @@ import time
 
 import harness as h
 from sources import *
+from tarpits import SEVERE, Host, pid_line
 
 
 @h.test
@@ -152,6 +153,32 @@ def what_is_no_file_is_refused():
     unfit("/dev/zero", "is a character device, not a file of pids; nothing is hobbled for it")
     unfit(sock, "is a socket, not a file of pids; nothing is hobbled for it")
     listener.close()
+
+
+@h.test
+def a_number_in_another_file_of_a_cgroup_is_no_pid():
+    a = h.sleeper()
+    group = h.cgroup("limits")
+    h.write(f"{group}/cgroup.max.descendants", a)
+    unfit(f"{group}/cgroup.max.descendants",
+          "is a file of a cgroup, but not the list of its members; nothing is hobbled for it")
+    h.check("/hobbled-" not in h.cgroup_of(a), "whose pid it would be is not hobbled")
+
+
+@h.test
+def cgroup_names_no_file_of_pids():
+    a, b = h.sleeper(), h.sleeper()
+    directory = new_path("directory")
+    os.mkdir(directory)
+    name_pids(f"{directory}/tasks", a)
+    host = Host()
+    host.write("files", SEVERE, f"Cgroup={h.pidfile(a)}", f"Cgroup={directory}", pid_line(b))
+    with host.start() as hobbled:
+        hobbled.wait_log("is a file, not a cgroup: name it with PIDFile=; nothing is hobbled for it$", LONG)
+        hobbled.wait_log("is a directory, not a cgroup; nothing is hobbled for it$", LONG)
+        wait_roots(hobbled, [b])
+        time.sleep(2 * CHECK)
+        h.equal([b], hobbled_roots(hobbled), "subjects")
 
 
 @h.test

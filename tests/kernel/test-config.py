@@ -51,9 +51,12 @@ def nothing_to_find_says_nothing():
 @h.test
 def each_finding_is_one_line():
     root = room("findings")
-    put(root, "web.tarpit", GOOD + "User=no-such-user-here\nUser=%no-such-group-here\n[Tarpit]\nFrozenSecs=1s\n")
+    pids = h.pidfile(1)
+    put(root, "web.tarpit", GOOD + "User=no-such-user-here\nUser=%no-such-group-here\n[Tarpit]\nFrozenSecs=1s\n" +
+        f"[Source]\nCgroup={pids}\nCgroup=/no/such\n")
     web = etc(root, "web.tarpit")
     warnings = (f"{web}:8: warning: unknown key \"FrozenSecs\" in [Tarpit]; ignored; did you mean FrozenSec=?\n"
+                f"{web}:10: warning: \"{pids}\" is a file, not a cgroup: name it with PIDFile=\n"
                 f"{web}:5: warning: there is no user \"no-such-user-here\" (yet)\n"
                 f"{web}:6: warning: there is no group \"no-such-group-here\" (yet)\n")
     expect(hobblectl(root, "check-config"), 0, warnings)
