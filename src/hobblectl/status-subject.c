@@ -100,10 +100,10 @@ static void print_times(const struct status *status, const struct subject_facts 
         status_line(status, "CPU", "%.3fs, %.2f%% since then, balance %+.3fs", (double) f->cpu_usec / 1e6,
                     age > 0 ? MIN((double) f->cpu_usec / age * 100, 1e9) : 0, (double) f->balance_usec / 1e6);
         if (isfinite(f->fair_share))
-                status_line(status, "Rate", "would use %.2f%% unhobbled, may have %.2f%%", f->rate * 100,
+                status_line(status, "Rate", "used %.2f%% lately, may have %.2f%%", f->rate * 100,
                             f->fair_share * 100);
         else
-                status_line(status, "Rate", "would use %.2f%% unhobbled, as much as it may", f->rate * 100);
+                status_line(status, "Rate", "used %.2f%% lately", f->rate * 100);
 }
 
 static void print_text(struct status *status, const struct whole *whole)
