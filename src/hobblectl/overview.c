@@ -30,7 +30,7 @@ static const struct client_property properties[] = {
 };
 
 const struct overview_counter overview_counters[] = {
-        { "looks", "Looks at the sources", offsetof(struct overview, looks) },
+        { "looks", "Wake-ups of the clocks of tarpits", offsetof(struct overview, looks) },
         { "samples", "Readings of CPU time", offsetof(struct overview, samples) },
         { "freezes", "Times that a subject was frozen", offsetof(struct overview, freezes) },
         { "thaws", "Times that a subject was thawed", offsetof(struct overview, thaws) },

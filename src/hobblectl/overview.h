@@ -20,7 +20,7 @@ struct overview {
 
 /* The properties that are counters of events. */
 struct overview_counter {
-        const char *name, *what; /* "looks", "Looks at the sources" */
+        const char *name, *what; /* "looks", "Wake-ups of the clocks of tarpits" */
         size_t offset;
 };
 
