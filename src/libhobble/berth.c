@@ -193,9 +193,10 @@ static void tell_degraded(hobble_subject *s, int error)
         snprintf(text, sizeof(text),
                  "cannot be hobbled within its own cgroup (%s), so it is moved out of it: it leaves its "
                  "unit's limits, and a session that it is the last process of ends",
-                 error == -EAGAIN       ? "cgroup.max.descendants or cgroup.max.depth is reached"
-                 : error == -EOPNOTSUPP ? "it is the hierarchy's root, or threaded"
-                                        : strerror(-error));
+                 error == -EAGAIN ? "cgroup.max.descendants or cgroup.max.depth is reached"
+                 : error == -EOPNOTSUPP
+                         ? "it is the hierarchy's root, or threaded, or belongs to another user up to the top"
+                         : strerror(-error));
         subject_tell(s, (struct hobble_event){
                                 .kind = HOBBLE_EVENT_DEGRADED, .pid = s->pid, .error = error, .text = text });
 }
