@@ -8,9 +8,13 @@
 #include "text.h"
 #include "userset.h"
 
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 
 #define SHOWN_MAX 256U
 
@@ -180,6 +184,24 @@ static int check_tarpit(struct manager *m, const char *name, sd_bus_error *error
                                  shown(name, buf));
 }
 
+static int check_cgroup(const char *path, sd_bus_error *error)
+{
+        _cleanup_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        char buf[SHOWN_MAX];
+        struct stat st, above;
+        struct statfs fs;
+
+        if (fd < 0 || fstatfs(fd, &fs) < 0 ||
+            ((uint32_t) fs.f_type != CGROUP2_SUPER_MAGIC && (uint32_t) fs.f_type != CGROUP_SUPER_MAGIC))
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "There is no cgroup \"%s\"",
+                                         shown(path, buf));
+        if (fstat(fd, &st) < 0 || fstatat(fd, "..", &above, 0) < 0 || st.st_dev != above.st_dev)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+                                         "\"%s\" is the root of a hierarchy: name a cgroup in it",
+                                         shown(path, buf));
+        return 0;
+}
+
 /* A user or a cgroup that is not there is a slip of the pen more often than a wish for the future. */
 static int check_there(const struct request *wish, sd_bus_error *error)
 {
@@ -195,11 +217,8 @@ static int check_there(const struct request *wish, sd_bus_error *error)
                                                  "There is no such user or group: \"%s\"",
                                                  shown(wish->what, buf));
         }
-        if (wish->kind == REQUEST_CGROUP && !strpbrk(wish->what, "*?[") && cgroup_mount_strip(wish->what) &&
-            access(wish->what, F_OK) < 0)
-                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "There is no cgroup \"%s\"",
-                                         shown(wish->what, buf));
-        return 0;
+        return wish->kind == REQUEST_CGROUP && !strpbrk(wish->what, "*?[") ? check_cgroup(wish->what, error)
+                                                                           : 0;
 }
 
 /* Whoever asks would hobble themselves: the one process that must go on. */

@@ -322,6 +322,9 @@ def who_must_not_be_hobbled():
     gone.wait()
     refused(lambda: d.hobble(gone.pid), f"no process {gone.pid}")
     refused(lambda: d.hobble("mallory"), "nor the name of a unit")
+    for path in "/", "/etc", "/etc/passwd", "/no/such", f"{place}/cgroup.procs", f"{place}/nowhere":
+        refused(lambda: d.hobble(path), f'There is no cgroup "{path}"')
+    refused(lambda: d.hobble(h.CGROOT), "is the root of a hierarchy")
     refused(lambda: d.hobble(pid, "no-such"), "no-such")
     refused(lambda: d.hobble(pid, "", 0, 64), "Flags")
 
