@@ -371,7 +371,8 @@ def both_killed_and_rescued():
         hobbled.process.wait()
         h.kill(guard)
         h.wait_until(lambda: not h.alive(guard), 3, "the guard is gone")
-        h.equal(0, h.hobblectl("rescue", hobbled.instance).returncode, "status of the rescue")
+        status = h.hobblectl("rescue", hobbled.instance).returncode
+        h.check(status in (0, 3), f"status of the rescue: {status}")  # 3: whoever started meanwhile has done it
         h.equal([], victims.astray(), "threads that are elsewhere")
         h.equal([], victims.frozen(), "frozen cgroups")
         nothing_is_left(hobbled)

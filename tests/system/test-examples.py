@@ -190,6 +190,7 @@ class Example:
     until: object = None  # it goes on until it is ended; this is called until it has printed what the page shows
     makes: str = None  # a file, not empty, in the directory it is run in
     says: str = None  # a regular expression that is in what it prints
+    late: str = None  # the same of what it prints where somebody else was faster, instead of what the page shows
     needs: str = None  # a command that fails where what it needs is not installed: it is not run there
     skip: str = None  # why it cannot be run
 
@@ -205,7 +206,7 @@ EXAMPLES = {
     "hobblectl hobble --dry-run 24920": Example(scene=freed),
     "hobblectl monitor": Example(until=hobble),
     "hobblectl -H root@login1 list": Example(says=r"^SUBJECT +PID"),
-    "hobblectl rescue --all": Example(scene=nothing_but_a_run),
+    "hobblectl rescue --all": Example(scene=nothing_but_a_run, late="^nothing left to rescue in 1 instance"),
     "hobblectl run -- gzip -k big.log &": Example(replace=(("&", "& wait $!"),), makes="big.log.gz"),
     "hobblectl run --duty=20% -- make": Example(makes="built"),
     "systemctl --user status app-hobble.slice": Example(scene=a_run_of_the_user, says="sleep 1000"),
@@ -257,7 +258,7 @@ def run_to_the_end(scene, example, prompt, command, shown):
         os.unlink(f"{place}/{example.makes}")
     status, said = scene.run(prompt, command)
     h.equal(example.status, status, f"{command}: the status, and {said}")
-    if shown:
+    if shown and not (example.late and re.search(example.late, said, re.M)):
         h.check(printed(shown, said.partition("\n")[0]), f"{command}: the page shows {shown!r}, and it says\n{said}")
     if example.says:
         h.check(re.search(example.says, said, re.M), f"{command}: {example.says!r} is not in\n{said}")

@@ -13,7 +13,8 @@ from following import Following, wait_in
 from limits import source
 
 DUTY = 10 / 260
-WIDE = 0.25
+# A timer of 10 ms is up to 23 ms late in an emulator on a busy host. Who is not hobbled gets 26 times the share.
+LEAST, MOST = 0.5, 2
 
 
 def shares(cgroups, seconds):
@@ -25,7 +26,7 @@ def shares(cgroups, seconds):
 
 
 def within(share, wanted, what):
-    h.between(wanted * (1 - WIDE), share, wanted * (1 + WIDE), f"share of {what}")
+    h.between(wanted * LEAST, share, wanted * MOST, f"share of {what}")
 
 
 @h.test
@@ -37,7 +38,7 @@ def a_busy_loop_and_a_crowd_get_their_shares():
         got = shares({pid: h.cgroup_of(pid) for pid in (one, *crowd)}, 5)
         within(got[one], DUTY, "a busy loop")
         each = [got[pid] for pid in crowd]
-        h.between(0, sum(each), DUTY * os.cpu_count() * (1 + WIDE), "share of a crowd of six")
+        h.between(0, sum(each), DUTY * os.cpu_count() * MOST, "share of a crowd of six")
         h.between(0.4, min(each) / (sum(each) / len(each)), 1, "the least served of the crowd, to the mean")
 
 
