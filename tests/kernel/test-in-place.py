@@ -73,11 +73,16 @@ def theirs(path):
 
 
 def wait_frozen(path):
-    """Wait until hobbled has it frozen. Within a millisecond of its own freeze it cannot tell a freeze of theirs from a
-    thaw of theirs just before: it holds, but keeps the mark, so that a rescue thaws it."""
-    h.wait_until(lambda: not h.frozen(path), LONG, "it is thawed")
-    h.wait_until(lambda: h.frozen(path), LONG, "it is frozen")
-    time.sleep(0.02)
+    """Wait until hobbled has it frozen, and for a while: the first time after an admission may be a short one. Within a
+    millisecond of its own freeze hobbled cannot tell a freeze of theirs from a thaw of theirs just before: it holds, but
+    keeps the mark, so that a rescue thaws it."""
+    while True:
+        for _ in range(2):
+            h.wait_until(lambda: not h.frozen(path), LONG, "it is thawed")
+            h.wait_until(lambda: h.frozen(path), LONG, "it is frozen")
+        time.sleep(0.02)
+        if h.frozen(path):  # cgroup.freeze itself is not read, as that counts
+            return
 
 
 def wait_held(path):
