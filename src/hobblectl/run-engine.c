@@ -70,8 +70,10 @@ static void end(struct run *run, enum link_kind kind, const char *text)
 
 static const char *start_error(int error, char *buf, size_t size)
 {
-        if (hierarchy_failure(error))
-                return hierarchy_failure(error);
+        const char *reason = hierarchy_failure(error);
+
+        if (reason)
+                return reason;
         switch (error) {
         case -ENOENT:
                 return "hobble-guard was not found, neither beside hobblectl nor where it is installed";
