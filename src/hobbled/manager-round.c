@@ -382,7 +382,7 @@ static void look_at_watchdog(struct manager *m, const struct tarpit *t, pid_t pi
 {
         char home[4096], unit[SUBJECT_UNIT_MAX];
 
-        if (hobble_engine_home_of(m->engine, pid, home, sizeof(home)) >= 0 &&
+        if (units_bus(m->units) && hobble_engine_home_of(m->engine, pid, home, sizeof(home)) >= 0 &&
             subject_unit(home, unit, sizeof(unit)))
                 watchdogs_look(m->watchdogs, unit, t->name, &t->duty);
 }
