@@ -95,7 +95,8 @@ static int get_container(_unused_ sd_bus *handle, _unused_ const char *path, _un
                 (void) container_of_cgroup(hobble_subject_name(item->handle), container);
         else {
                 (void) hobble_subject_member(item->handle, &pid);
-                (void) hobble_process_home(pid, home, sizeof(home));
+                (void) hobble_engine_home_of(hobble_tarpit_engine(hobble_subject_tarpit(item->handle)), pid,
+                                             home, sizeof(home));
                 (void) container_of_cgroup(home, container);
         }
         return sd_bus_message_append(reply, "s", bus_text(container, text, sizeof(text)));

@@ -83,7 +83,9 @@ uint64_t bus_until_usec(const struct manager *m, const struct subjects_item *ite
         if (pid <= 0)
                 request = requests_match_cgroup(requests, REQUEST_HOBBLE, item->tarpit->name, false,
                                                 hobble_subject_name(item->handle));
-        else if (hobble_process_read(pid, &process) >= 0 && hobble_process_home(pid, home, sizeof(home)) >= 0)
+        else if (hobble_process_read(pid, &process) >= 0 &&
+                 hobble_engine_home_of(hobble_tarpit_engine(hobble_subject_tarpit(item->handle)), pid, home,
+                                       sizeof(home)) >= 0)
                 request = requests_match(requests, REQUEST_HOBBLE, item->tarpit->name, false, &process, home);
         *ret_requested = request != NULL;
         return request ? request->until_usec : 0;

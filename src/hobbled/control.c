@@ -222,7 +222,8 @@ static int check_there(const struct request *wish, sd_bus_error *error)
 }
 
 /* Whoever asks would hobble themselves: the one process that must go on. */
-static int check_caller(const struct control_caller *caller, const struct request *wish, sd_bus_error *error)
+static int check_caller(const struct manager *m, const struct control_caller *caller,
+                        const struct request *wish, sd_bus_error *error)
 {
         struct hobble_process process;
         pid_t pid = caller->pid;
@@ -230,7 +231,7 @@ static int check_caller(const struct control_caller *caller, const struct reques
 
         for (unsigned i = 0; pid > 1 && i < ANCESTORS_MAX; i++, pid = process.parent) {
                 if (hobble_process_read(pid, &process) < 0 ||
-                    hobble_process_home(pid, home, sizeof(home)) < 0)
+                    hobble_engine_home_of(m->engine, pid, home, sizeof(home)) < 0)
                         break;
                 if (request_concerns(wish, &process, home))
                         return sd_bus_error_setf(error, CONTROL_ERROR_REFUSED,
@@ -249,7 +250,7 @@ static int check_process(struct manager *m, const struct request *wish, sd_bus_e
         char home[4096];
 
         if (hobble_process_read(wish->pid, &process) < 0 ||
-            hobble_process_home(wish->pid, home, sizeof(home)) < 0)
+            hobble_engine_home_of(m->engine, wish->pid, home, sizeof(home)) < 0)
                 return sd_bus_error_setf(error, CONTROL_ERROR_NO_SUCH_PROCESS, "There is no process %d",
                                          (int) wish->pid);
         if (hobble_engine_may_hobble(m->engine, wish->pid, &reason) != -EPERM)
@@ -280,7 +281,7 @@ int control_hobble(struct manager *m, const struct control_caller *caller, const
         if (r >= 0)
                 r = check_tarpit(m, wish.tarpit, error);
         if (r >= 0)
-                r = check_caller(caller, &wish, error);
+                r = check_caller(m, caller, &wish, error);
         if (r >= 0 && wish.kind == REQUEST_PID)
                 r = check_process(m, &wish, error);
         if (r >= 0)
@@ -324,7 +325,7 @@ static bool is_still_named(struct manager *m, const struct roster_entry *entry)
                 }
         }
         return hobble_process_read(entry->pid, &process) >= 0 &&
-               hobble_process_home(entry->pid, home, sizeof(home)) >= 0 &&
+               hobble_engine_home_of(m->engine, entry->pid, home, sizeof(home)) >= 0 &&
                requests_match(m->requests, REQUEST_HOBBLE, NULL, false, &process, home);
 }
 
@@ -363,6 +364,7 @@ static int release_tree(struct manager *m, const struct roster_entry *entry, str
 
 /* What is asked of each who is named. */
 struct naming {
+        const hobble_engine *engine;
         const struct request *wish;
         uint64_t deadline_usec;
 };
@@ -377,7 +379,7 @@ static int is_concerned(pid_t pid, uint64_t start_time, void *userdata)
         if (clock_now() > naming->deadline_usec)
                 return true;
         return hobble_process_read(pid, &process) >= 0 && process.start_time == start_time &&
-               hobble_process_home(pid, home, sizeof(home)) >= 0 &&
+               hobble_engine_home_of(naming->engine, pid, home, sizeof(home)) >= 0 &&
                request_concerns(naming->wish, &process, home);
 }
 
@@ -399,7 +401,7 @@ static bool source_concerns(const struct source *s, struct naming *naming)
 /* Whether a source of the configuration, or what else was asked for, names any of those. */
 static bool is_named_otherwise(const struct manager *m, const struct request *wish)
 {
-        struct naming naming = { wish, clock_now() + CLOCK_SLICE_USEC };
+        struct naming naming = { m->engine, wish, clock_now() + CLOCK_SLICE_USEC };
         const struct request *other = NULL;
 
         for (size_t i = 0; i < m->n_tarpits; i++) {

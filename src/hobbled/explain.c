@@ -359,7 +359,7 @@ int explain(struct manager *m, pid_t pid, struct explanation *ret, sd_bus_error 
         if (pid <= 0 || hobble_process_read(pid, &x.process) < 0)
                 return sd_bus_error_setf(error, CONTROL_ERROR_NO_SUCH_PROCESS, "There is no process %d",
                                          (int) pid);
-        if (hobble_process_home(x.process.pid, x.home, sizeof(x.home)) < 0)
+        if (hobble_engine_home_of(m->engine, x.process.pid, x.home, sizeof(x.home)) < 0)
                 *x.home = '\0';
         uid = whereabouts_uid(x.process.pid);
         if (uid != (uid_t) -1)

@@ -19,7 +19,7 @@ bool preview_look(struct preview *p, pid_t pid)
         if (hobble_process_read(pid, process) < 0 || process->kernel || process->state == 'Z' ||
             process->state == 'X')
                 return false;
-        if (hobble_process_home(process->pid, p->home, sizeof(p->home)) < 0)
+        if (hobble_engine_home_of(p->m->engine, process->pid, p->home, sizeof(p->home)) < 0)
                 return false;
         p->line.home = p->home;
         p->line.text = p->text;

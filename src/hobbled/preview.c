@@ -152,7 +152,7 @@ static int find_root(struct preview *p, struct hobble_process *ret, char *ret_ho
 
                 if (hobble_process_read(above.parent, &above) < 0)
                         break;
-                if (above.kernel || hobble_process_home(above.pid, home, sizeof(home)) < 0)
+                if (above.kernel || hobble_engine_home_of(p->m->engine, above.pid, home, sizeof(home)) < 0)
                         continue;
                 r = is_meant(p, &above, home);
                 if (r < 0)
@@ -170,7 +170,7 @@ static bool is_with_parent(const struct preview *p)
 {
         char home[4096];
 
-        return hobble_process_home(p->line.process.parent, home, sizeof(home)) >= 0 &&
+        return hobble_engine_home_of(p->m->engine, p->line.process.parent, home, sizeof(home)) >= 0 &&
                whereabouts_same_unit(p->home, home);
 }
 

@@ -36,6 +36,7 @@ struct scope {
         char *unit, *slice, *path;              /* its own, in the hierarchy */
         char *where;                            /* they are until then */
         char *tarpit, *subject, *source, *text; /* of the result */
+        const hobble_engine *engine;            /* that they were let go by */
         pid_t pid;
         struct member *members; /* that came from it, and what they have forked; some may have ended */
         size_t n_members, cursor;
@@ -151,7 +152,7 @@ static bool is_astray(const struct scope *s, struct member *member, char home[st
         size_t n;
 
         if (hobble_process_read(member->pid, &p) < 0 || p.pid != member->pid || p.state == 'Z' ||
-            p.state == 'X' || hobble_process_home(member->pid, home, CGROUP_PATH_MAX) < 0)
+            p.state == 'X' || hobble_engine_home_of(s->engine, member->pid, home, CGROUP_PATH_MAX) < 0)
                 return false;
         if (!member->start_time)
                 member->start_time = p.start_time;
@@ -426,6 +427,7 @@ static int scope_new(struct scope **ret, struct scope_again *a, const struct hob
                 return -ENOMEM;
         s->owner = a;
         s->end_usec = clock_now() + PATIENCE_USEC;
+        s->engine = hobble_tarpit_engine(event->tarpit);
         s->pid = event->pid;
         s->tarpit = strdup(hobble_tarpit_name(event->tarpit));
         s->subject = strdup(hobble_subject_name(event->subject));
