@@ -97,6 +97,13 @@ bool line_is_text(const char *s, size_t size)
         return true;
 }
 
+bool text_ends_in(const char *s, size_t size, const char *suffix)
+{
+        size_t n = strlen(suffix);
+
+        return size > n && memcmp(s + size - n, suffix, n) == 0;
+}
+
 char *escape_text(const char *s, size_t size, char *buf, size_t buf_size)
 {
         size_t used = 0, safe = 0; /* safe: up to where "..." still fits behind */

@@ -22,6 +22,9 @@ size_t utf8_length(const char *s, size_t size, uint32_t *ret);
 /* Whether the size bytes at s are UTF-8 text on one line: no control characters but tabs. */
 bool line_is_text(const char *s, size_t size);
 
+/* Whether the size bytes at s end in suffix and are more than that. */
+bool text_ends_in(const char *s, size_t size, const char *suffix);
+
 /* Write the size bytes at s to buf as text that is safe to show: control characters, bytes that are not UTF-8
  * and backslashes become \xNN. What does not fit is cut, with "..." at the end. Returns buf. buf_size is at
  * least 4. */

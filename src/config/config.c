@@ -93,9 +93,7 @@ static int finish(struct loader *l, struct config **ret)
 /* The part of a name before suffix, or 0 where it does not end so. */
 static size_t stem(const char *name, size_t n, const char *suffix)
 {
-        size_t k = strlen(suffix);
-
-        return n > k && memcmp(name + n - k, suffix, k) == 0 ? n - k : 0;
+        return text_ends_in(name, n, suffix) ? n - strlen(suffix) : 0;
 }
 
 static void check_name(struct loader *l)

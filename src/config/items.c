@@ -64,9 +64,7 @@ const struct kind kind_path = { path_parse, NULL };
 
 static bool ends_in(const char *text, const char *suffix)
 {
-        size_t n = strlen(text), k = strlen(suffix);
-
-        return n > k && strcmp(text + n - k, suffix) == 0;
+        return text_ends_in(text, strlen(text), suffix);
 }
 
 /* The kinds of units that have processes. */

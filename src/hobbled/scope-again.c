@@ -83,13 +83,6 @@ static void scope_freep(struct scope **s)
 
 /* -- Which scope ------------------------------------------------------------------------------- */
 
-static bool ends_in(const char *name, size_t n, const char *suffix)
-{
-        size_t k = strlen(suffix);
-
-        return n > k && memcmp(name + n - k, suffix, k) == 0;
-}
-
 static bool is_gone(const char *path, size_t n)
 {
         const char *mount = cgroup_mount();
@@ -119,7 +112,7 @@ static int find_scope(const char *path, struct scope *ret)
 
         for (const char *p = path + strspn(path, "/"); *p; p += n, p += strspn(p, "/")) {
                 n = strcspn(p, "/");
-                if (ends_in(p, n, ".scope") && is_gone(path, (size_t) (p + n - path))) {
+                if (text_ends_in(p, n, ".scope") && is_gone(path, (size_t) (p + n - path))) {
                         if (foreign)
                                 return -EREMOTE;
                         ret->path = strndup(path, (size_t) (p + n - path));
@@ -127,7 +120,7 @@ static int find_scope(const char *path, struct scope *ret)
                         ret->slice = unit_name(slice, n_slice);
                         return ret->path && ret->unit && ret->slice ? 1 : -ENOMEM;
                 }
-                foreign = foreign || !ends_in(p, n, ".slice");
+                foreign = foreign || !text_ends_in(p, n, ".slice");
                 slice = p;
                 n_slice = n;
         }

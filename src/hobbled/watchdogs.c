@@ -142,11 +142,10 @@ static struct watchdog *watchdog_new(struct watchdogs *w, const char *unit)
 
 void watchdogs_look(struct watchdogs *w, const char *unit, const char *tarpit, const struct hobble_duty *duty)
 {
-        const char *suffix = strrchr(unit, '.');
         struct watchdog *d;
         char *copy;
 
-        if (!suffix || strcmp(suffix, ".service") != 0)
+        if (!text_ends_in(unit, strlen(unit), ".service"))
                 return;
         d = find(w, unit);
         if (d && (d->told || period(&d->duty) >= period(duty)))

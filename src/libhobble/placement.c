@@ -4,17 +4,11 @@
 #include "cgroup.h"
 #include "macro.h"
 #include "process.h"
+#include "text.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-
-static bool has_suffix(const char *name, size_t n, const char *suffix)
-{
-        size_t k = strlen(suffix);
-
-        return n > k && memcmp(name + n - k, suffix, k) == 0;
-}
 
 /* Of what kinds of unit processes are; those of a slice are in units beneath it. */
 static bool is_unit(const char *name, size_t n)
@@ -22,7 +16,7 @@ static bool is_unit(const char *name, size_t n)
         static const char *const suffixes[] = { ".scope", ".service", ".socket", ".mount", ".swap" };
 
         for (size_t i = 0; i < ELEMENTSOF(suffixes); i++)
-                if (has_suffix(name, n, suffixes[i]))
+                if (text_ends_in(name, n, suffixes[i]))
                         return true;
         return false;
 }
@@ -55,7 +49,7 @@ static bool is_in_scope(const char *path)
         for (const char *p = path; *p == '/';) {
                 size_t n = strcspn(++p, "/");
 
-                if (has_suffix(p, n, ".scope"))
+                if (text_ends_in(p, n, ".scope"))
                         return true;
                 p += n;
         }
