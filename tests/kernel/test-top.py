@@ -7,9 +7,10 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import harness as h
-from three import Three, compare
+from three import Three, compare, expected
 
 # A row, of which the widths of all columns are known: subject, user and tarpit, state, numbers.
 ROW = r"^(\d+) +(root +\w+ +)((?:frozen|thawed) +[\d.]+ +[\d.]+ +-?[\d.]+m?s +\d:\d\d\.\d\d) "
@@ -77,6 +78,21 @@ class Terminal:
                 "alternate screen, cursor")
 
 
+def until(wanted, look):
+    """What look() returns, once that is what is wanted; the last, if it never is. A terminal may show one half of a
+    new screen above the other half of the one before."""
+    end = time.monotonic() + 10
+    while (seen := look()) != wanted and time.monotonic() < end:
+        time.sleep(0.01)
+    return seen
+
+
+def wait_rows(three, top, pattern, wanted, what):
+    """Wait until the screen shows this, and these subjects."""
+    top.wait(pattern)
+    h.equal(wanted, until(wanted, lambda: rows(three, top.screen())), what)
+
+
 def rows(three, screen):
     """The subjects that are shown, in their order."""
     return re.findall(r"^(ALPHA|PLAIN|ESCAPED|GAMMA)\b", three.mask(screen), re.M)
@@ -110,9 +126,11 @@ def the_screen():
     with Three() as three:
         top = Terminal(three, "--sort=tarpit")
         top.wait(rf"^{three.gamma}\b")
-        compare("top-80x24.txt", masked(three, top.wait(r"^got .*\|.*[▁-█]")))
+        top.wait(r"^got .*\|.*[▁-█]")
+        compare("top-80x24.txt", until(expected("top-80x24.txt"), lambda: masked(three, top.screen())))
         top.keys("h")
-        compare("top-help-80x24.txt", top.wait("Any key goes back"))
+        top.wait("Any key goes back")
+        compare("top-help-80x24.txt", until(expected("top-help-80x24.txt"), top.screen))
         top.keys("x")
         top.wait("^SUBJECT")
         top.keys("x")
@@ -131,18 +149,18 @@ def filter_and_sort():
         top = Terminal(three)
         top.wait(rf"^{three.gamma}\b")
         top.keys("1")
-        h.equal(["ALPHA", "PLAIN", "ESCAPED", "GAMMA"], rows(three, top.wait("^SUBJECT>")), "by subject")
+        wait_rows(three, top, "^SUBJECT>", ["ALPHA", "PLAIN", "ESCAPED", "GAMMA"], "by subject")
         top.keys("R")
-        h.equal(["GAMMA", "ESCAPED", "PLAIN", "ALPHA"], rows(three, top.wait("^SUBJECT<")), "the other way round")
+        wait_rows(three, top, "^SUBJECT<", ["GAMMA", "ESCAPED", "PLAIN", "ALPHA"], "the other way round")
         top.keys("R", ">", ">")
-        h.equal(["ALPHA", "PLAIN", "ESCAPED", "GAMMA"], rows(three, top.wait("TARPIT>")), "by tarpit")
+        wait_rows(three, top, "TARPIT>", ["ALPHA", "PLAIN", "ESCAPED", "GAMMA"], "by tarpit")
         top.keys("/")
         top.wait("Show only what contains: _")
         top.keys("-l", "BETAx")
         top.keys("BSpace", "Enter")
-        h.equal(["PLAIN", "ESCAPED"], rows(three, top.wait(r"filter: BETA \(2 of 4\)")), "filtered")
+        wait_rows(three, top, r"filter: BETA \(2 of 4\)", ["PLAIN", "ESCAPED"], "filtered")
         top.keys("/", "C-u", "Enter")
-        h.equal(4, len(rows(three, top.wait("d each 200ms$"))), "no filter")
+        wait_rows(three, top, "d each 200ms$", ["ALPHA", "PLAIN", "ESCAPED", "GAMMA"], "no filter")
         h.kill(top.pid(), 15)
         top.ended(143)
 
@@ -169,7 +187,7 @@ def release_and_pause():
         top.keys("r", "y")
         top.wait(rf"^released {three.gamma} ")
         h.wait_until(lambda: h.cgroup_of(three.gamma) == three.origin, 5, "it is where it was before")
-        h.equal(["ALPHA", "PLAIN", "ESCAPED"], rows(three, top.wait(", 3 subjects, ")), "who is left")
+        wait_rows(three, top, ", 3 subjects, ", ["ALPHA", "PLAIN", "ESCAPED"], "who is left")
 
 
 @h.test

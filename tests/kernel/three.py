@@ -68,8 +68,13 @@ class Three:
         return re.sub(r"\b(frozen|thawed|running|sleeping|blocked)\b", "STATE", text)
 
 
+def expected(name):
+    """What the file in tests/expected says below its first line, which is its licence."""
+    return h.read(os.path.join(EXPECTED, name)).partition("\n")[2]
+
+
 def compare(name, text):
-    """What is shown is what the file in tests/expected says below its first line, which is its licence."""
-    _, _, expected = h.read(os.path.join(EXPECTED, name)).partition("\n")
-    lines = difflib.unified_diff(expected.splitlines(), text.splitlines(), f"expected/{name}", "shown", lineterm="")
-    h.check(expected == text, f"{name} is another:\n" + "\n".join(lines) + f"\nall of it:\n{text}")
+    """What is shown is what that file says."""
+    wanted = expected(name)
+    lines = difflib.unified_diff(wanted.splitlines(), text.splitlines(), f"expected/{name}", "shown", lineterm="")
+    h.check(wanted == text, f"{name} is another:\n" + "\n".join(lines) + f"\nall of it:\n{text}")
