@@ -45,6 +45,7 @@ _SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _tests, _hobbleds, _ended, _spawned, _counter = [], [], [], [], itertools.count(1)
+_undone = []
 _scratch = None
 
 
@@ -256,6 +257,11 @@ def _kill_all():
     return not children(os.getpid())
 
 
+def undo(function):
+    """Have this called at the end of the test, also where it is interrupted, when its processes have ended."""
+    _undone.append(function)
+
+
 def _clean_up():
     """Undo everything. Returns what a test left that it should not have, as text, or None."""
     left = None
@@ -270,6 +276,11 @@ def _clean_up():
             left = log
     if not _wait(_kill_all, 5):
         left = f"processes that cannot be killed: {descendants(os.getpid())}"
+    while _undone:
+        try:
+            _undone.pop()()
+        except (OSError, Failure) as e:
+            left = str(e)
     for name in entries(CGROOT):
         if name.startswith(f"hobbled-test-{os.getpid()}-"):
             left = f"{name} was left after the end of hobbled and a rescue"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What tests left behind on this machine, one a line: cgroups of theirs, of hobbled, or frozen; processes.
+"""What tests left behind on this machine, one a line: cgroups and hierarchies of theirs, of hobbled, or frozen; processes.
 
     leftovers.py                          what is here now
     leftovers.py --since=FILE [--run=ID]  what is here and not in FILE, after some seconds of grace; and processes that
@@ -46,6 +46,13 @@ def cgroups():
             yield f"{path} (frozen)"
 
 
+def hierarchies():
+    """Of cgroup v1, which the kernel may keep after they were unmounted."""
+    for name in re.findall(r":name=(hobble-test-\d+):", read("/proc/self/cgroup")):
+        if not in_use(name):
+            yield f"hierarchy {name}"
+
+
 def processes(run):
     for pid in filter(str.isdigit, entries("/proc")):
         try:
@@ -66,7 +73,7 @@ def main():
     before = set(read(options.since).splitlines()) if options.since else set()
     end = time.monotonic() + (5 if options.since else 0)
     while True:
-        left = sorted({*cgroups(), *(processes(options.run) if options.run else ())} - before)
+        left = sorted({*cgroups(), *hierarchies(), *(processes(options.run) if options.run else ())} - before)
         if not left or time.monotonic() >= end:
             break
         time.sleep(0.1)

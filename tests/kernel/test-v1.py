@@ -38,33 +38,59 @@ def mounted(kind):
     return None
 
 
-def mount(options):
-    """Mount a hierarchy, in the namespace of the test's own; a skip where the kernel will not."""
-    where = new_path("mount")
-    os.mkdir(where)
-    if _libc.mount(b"none", where.encode(), b"cgroup", 0, options.encode()) < 0:
-        h.skip(f"cgroup v1 with {options} is not mounted, and cannot be: {os.strerror(ctypes.get_errno())}")
-    return where
+class Mount:
+    """A hierarchy, mounted in the namespace of the test's own; a skip where the kernel will not."""
+
+    def __init__(self, name):
+        self.path, self._name = new_path("mount"), name
+        os.mkdir(self.path)
+        if self._mount() < 0:
+            h.skip(f"cgroup v1 with {name} is not mounted, and cannot be: {os.strerror(ctypes.get_errno())}")
+
+    def _mount(self):
+        options = f"none,{self._name}" if self._name.startswith("name=") else self._name
+        return _libc.mount(b"none", self.path.encode(), b"cgroup", 0, options.encode())
+
+    def end(self):
+        """The kernel forgets a hierarchy, in a moment, when the last of it is unmounted, unless there was a directory in
+        it just before: such a one would stay in every process's list for good."""
+        def listed():
+            return f":{self._name}:" in h.read("/proc/self/cgroup")
+
+        def gone():
+            if os.path.ismount(self.path) and _libc.umount2(self.path.encode(), 0) < 0:
+                return False
+            with contextlib.suppress(h.Failure):
+                h.wait_until(lambda: not listed(), 0.5, "")
+            return not listed() or self._mount() < 0
+
+        h.wait_until(gone, LONG, f"the kernel has forgotten the hierarchy {self._name}")
 
 
 class V1:
     """A directory of the test's own in a v1 hierarchy, kind: its controller, or "named"."""
 
     def __init__(self, kind):
-        self._mounted = None if kind == "named" else mounted(kind)
-        self._root = self._mounted or mount(f"none,name=hobble-test-{os.getpid()}" if kind == "named" else kind)
+        there = None if kind == "named" else mounted(kind)
+        self._mount = None if there else Mount(f"name=hobble-test-{os.getpid()}" if kind == "named" else kind)
+        self._root = there or self._mount.path
         self.top = os.path.join(self._root, f"hobble-test-{os.getpid()}")
 
     def __enter__(self):
+        h.undo(self._remove)
         os.mkdir(self.top)
         return self
 
     def __exit__(self, *_):
+        self._remove()
+
+    def _remove(self):
         for path, _, _ in os.walk(self.top, topdown=False):
             self._empty(path)
             os.rmdir(path)
-        if not self._mounted:
-            _libc.umount2(self._root.encode(), 0)
+        if self._mount:
+            self._mount.end()
+            self._mount = None
 
     def _empty(self, path):
         def empty():
