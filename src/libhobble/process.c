@@ -63,14 +63,6 @@ static int read_stat(pid_t pid, struct hobble_process *ret)
         return process_parse_stat(text, ret);
 }
 
-/* Whether the id is that of a process, not of another thread than its first: of two that have to agree only
- * one is found then. No signal is sent, and where none might be, that is told after the search. */
-static bool is_process(pid_t id)
-{
-        return tgkill(id, id, 0) == 0 || errno != ESRCH;
-}
-
-/* The process that a process or thread id belongs to. */
 static int read_tgid(pid_t id, pid_t *ret)
 {
         _cleanup_close_ int fd = -EBADF;
@@ -95,17 +87,24 @@ static int read_tgid(pid_t id, pid_t *ret)
         return 0;
 }
 
+/* The process that a process or thread id belongs to. */
+static int find_process(pid_t id, pid_t *ret)
+{
+        if (id <= 0)
+                return -ESRCH;
+        /* Of a process and a thread that have to agree only one is found if this is another thread than its
+         * first. No signal is sent, and where none might be, that is told after the search. */
+        if (tgkill(id, id, 0) < 0 && errno == ESRCH)
+                return read_tgid(id, ret);
+        *ret = id;
+        return 0;
+}
+
 _public_ int hobble_process_read(pid_t pid, struct hobble_process *ret)
 {
-        pid_t tgid;
-        int r;
+        int r = find_process(pid, &pid);
 
-        if (pid <= 0)
-                return -ESRCH;
-        if (is_process(pid))
-                return read_stat(pid, ret);
-        r = read_tgid(pid, &tgid);
-        return r < 0 ? r : read_stat(tgid, ret);
+        return r < 0 ? r : read_stat(pid, ret);
 }
 
 int process_rt_priority(pid_t pid)
@@ -126,12 +125,15 @@ int process_rt_priority(pid_t pid)
         }
 }
 
-int process_open(pid_t pid, uint64_t start_time)
+int process_open(pid_t pid, uint64_t start_time, struct hobble_process *ret)
 {
         _cleanup_close_ int fd = -EBADF;
         struct hobble_process p;
         int r;
 
+        r = find_process(pid, &pid);
+        if (r < 0)
+                return r;
         fd = pidfd_open(pid, 0);
         if (fd < 0)
                 return -errno;
@@ -139,7 +141,10 @@ int process_open(pid_t pid, uint64_t start_time)
         r = read_stat(pid, &p);
         if (r < 0)
                 return r;
-        return start_time && p.start_time != start_time ? -ESRCH : TAKE_FD(fd);
+        if (start_time && p.start_time != start_time)
+                return -ESRCH;
+        *ret = p;
+        return TAKE_FD(fd);
 }
 
 static int for_each_number(const char *text, int (*fn)(pid_t, void *), void *userdata)

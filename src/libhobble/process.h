@@ -17,8 +17,9 @@ int process_parse_stat(const char *text, struct hobble_process *ret);
  * SCHED_DEADLINE, 0 for others, or a negative errno. */
 int process_rt_priority(pid_t pid);
 
-/* Open a pidfd of the process that has this start time (0: any). -ESRCH. */
-int process_open(pid_t pid, uint64_t start_time);
+/* Open a pidfd of the process that a process or thread id belongs to and that has this start time (0: any),
+ * and tell about it. -ESRCH. */
+int process_open(pid_t pid, uint64_t start_time, struct hobble_process *ret);
 
 /* Call fn for each child of each thread of the process. fn returns 0 to go on, else the walk ends with that
  * value. The kernel may leave out a child while others are being reaped: whoever needs all asks until nothing

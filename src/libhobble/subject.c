@@ -286,6 +286,13 @@ static void note_waits(hobble_subject *s, uint64_t cpu_usec)
         s->wait_usec += waited + probe_files(s, cpu_usec, waited);
 }
 
+/* Who did not run has not begun to wait. Who computes that much is charged for it in full; what it waits for
+ * does not matter. */
+static bool may_wait(const hobble_subject *s, uint64_t cpu_usec)
+{
+        return cpu_usec > 0 ? cpu_usec < s->tarpit->duty.thawed_usec / 2 : s->plan.waits || s->plan.fresh;
+}
+
 int subject_sample(hobble_subject *s, struct planner_sample *ret)
 {
         uint64_t cpu, grown;
@@ -296,9 +303,8 @@ int subject_sample(hobble_subject *s, struct planner_sample *ret)
         if (r < 0)
                 return r;
 
-        /* Who computes that much is charged for it in full; what it waits for does not matter. */
         grown = cpu - s->plan.seen.cpu_usec;
-        if (s->state != SUBJECT_LIVE || grown < s->tarpit->duty.thawed_usec / 2)
+        if (s->state != SUBJECT_LIVE || may_wait(s, grown))
                 note_waits(s, grown);
 
         *ret = (struct planner_sample){ .cpu_usec = cpu,

@@ -341,22 +341,20 @@ _public_ int hobble_tarpit_add_tree(hobble_tarpit *t, pid_t pid, uint64_t start_
         if ((unsigned) placement >= HOBBLE_PLACEMENT_MAX)
                 return -EINVAL;
         r = engine_may_admit(t->engine);
-        if (r >= 0)
-                r = hobble_engine_may_hobble(t->engine, pid, NULL);
         if (r < 0)
                 return r;
-        r = hobble_process_read(pid, &p);
-        if (r < 0)
-                return r;
-        pid_fd = process_open(p.pid, start_time ?: p.start_time);
+        pid_fd = process_open(pid, start_time, &p);
         if (pid_fd < 0)
                 return pid_fd;
+        r = protection_check(t->engine, &p, NULL);
+        if (r < 0)
+                return r;
 
         r = subject_new(&s, t, userdata);
         if (r < 0)
                 return r;
         s->pid = p.pid;
-        s->start_time = start_time ?: p.start_time;
+        s->start_time = p.start_time;
         s->placement = placement;
         r = admission_new_tree(&s->admission, s, pid_fd);
         if (r < 0) {

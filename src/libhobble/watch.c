@@ -46,8 +46,7 @@ static int on_any(pid_t tid, void *userdata)
         struct hobble_process p;
         int *ret = userdata;
 
-        if (hobble_process_read(tid, &p) == 0)
-                *ret = process_open(p.pid, p.start_time);
+        *ret = process_open(tid, 0, &p);
         return *ret >= 0; /* 1 ends the walk */
 }
 

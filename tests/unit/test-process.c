@@ -121,7 +121,7 @@ static void own_stat(void **state)
         assert_int_equal(process_shares_namespace(getpid(), "pid"), 1);
         assert_int_equal(hobble_process_read(0, &p), -ESRCH);
         assert_int_equal(hobble_process_read(-1, &p), -ESRCH);
-        assert_int_equal(process_open(getpid(), p.start_time + 1), -ESRCH);
+        assert_int_equal(process_open(getpid(), p.start_time + 1, &p), -ESRCH);
 }
 
 struct membership_row {
