@@ -153,8 +153,9 @@ unsigned hobble_engine_subjects(const hobble_engine *engine);
 /* Whether a process must never be hobbled, nor be part of a hobbled tree's root line. Returns 0 where it may;
  * -EPERM where it must not, with a clause in *ret_reason (static: "is PID 1", "is a kernel thread", "is
  * hobbled itself", "is the guard", "is an ancestor of hobbled", "lives outside of hobbled's cgroup
- * namespace"); -ESRCH where there is no such process. */
-int hobble_engine_may_hobble(const hobble_engine *engine, pid_t pid, const char **ret_reason);
+ * namespace"). ret_reason may be NULL. */
+int hobble_engine_may_hobble(const hobble_engine *engine, const struct hobble_process *process,
+                             const char **ret_reason);
 
 /* Whether hobble_tarpit_add_cgroup() would take the cgroup, of which dir_fd is a descriptor. Returns 0 or its
  * error: -EOPNOTSUPP, -EPERM or -ELOOP with a clause in *ret_reason (static: "contains PID 1", "contains

@@ -253,7 +253,7 @@ static int check_process(struct manager *m, const struct request *wish, sd_bus_e
             hobble_engine_home_of(m->engine, wish->pid, home, sizeof(home)) < 0)
                 return sd_bus_error_setf(error, CONTROL_ERROR_NO_SUCH_PROCESS, "There is no process %d",
                                          (int) wish->pid);
-        if (hobble_engine_may_hobble(m->engine, wish->pid, &reason) != -EPERM)
+        if (hobble_engine_may_hobble(m->engine, &process, &reason) != -EPERM)
                 reason = manager_rule_reason(m, t, &process, home, true);
         if (reason)
                 return sd_bus_error_setf(error, CONTROL_ERROR_REFUSED, "Process %d %s", (int) wish->pid,

@@ -224,7 +224,7 @@ static bool look_at_exemption(struct inquiry *q)
 {
         const char *reason = NULL;
 
-        if (hobble_engine_may_hobble(q->m->engine, q->x->process.pid, &reason) != -EPERM)
+        if (hobble_engine_may_hobble(q->m->engine, &q->x->process, &reason) != -EPERM)
                 reason = exempt_of(q, tarpit_of(q->m, q->entry));
         else if (strcmp(reason, "is hobbled itself") == 0)
                 reason = "is the daemon hobbled"; /* after "it" the words would mean something else */

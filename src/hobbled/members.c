@@ -35,12 +35,8 @@ static int look(pid_t number, uint64_t known, struct binding_fact *ret, void *us
                 if (r < 0 || after.start_time != process.start_time)
                         return -ESRCH;
         }
-        r = hobble_engine_may_hobble(m->host->engine, process.pid, &ret->refusal);
-        if (r == -EPERM) {
-                ret->refusal = ret->refusal ?: "must not be hobbled";
-                return 0;
-        }
-        return r;
+        (void) hobble_engine_may_hobble(m->host->engine, &process, &ret->refusal);
+        return 0;
 }
 
 static void change(const struct binding *binding, _unused_ enum binding_state before,

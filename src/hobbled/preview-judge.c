@@ -43,7 +43,7 @@ const char *preview_exempt(struct preview *p, const struct hobble_process *proce
         struct manager *m = p->m;
         const char *reason = NULL;
 
-        if (hobble_engine_may_hobble(m->engine, process->pid, &reason) == -EPERM)
+        if (hobble_engine_may_hobble(m->engine, process, &reason) == -EPERM)
                 return reason;
         return manager_rule_reason(m, p->t, process, home, p->force);
 }

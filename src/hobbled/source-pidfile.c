@@ -265,12 +265,8 @@ static int look(pid_t number, uint64_t known, struct binding_fact *ret, void *us
         if (known > 0 && known == process.start_time)
                 return 0;
 
-        r = hobble_engine_may_hobble(p->host->engine, process.pid, &ret->refusal);
-        if (r == -EPERM) {
-                ret->refusal = ret->refusal ?: "must not be hobbled";
-                return 0;
-        }
-        return r;
+        (void) hobble_engine_may_hobble(p->host->engine, &process, &ret->refusal);
+        return 0;
 }
 
 static void change(const struct binding *binding, enum binding_state before, const struct binding_fact *fact,

@@ -70,7 +70,8 @@ int protection_of_process(const hobble_engine *e, const struct hobble_process *p
         return -EPERM;
 }
 
-int protection_check(const hobble_engine *e, const struct hobble_process *p, const char **ret_reason)
+_public_ int hobble_engine_may_hobble(const hobble_engine *e, const struct hobble_process *p,
+                                      const char **ret_reason)
 {
         char path[CGROUP_PATH_MAX];
         int r = protection_of_process(e, p, ret_reason);
@@ -82,14 +83,6 @@ int protection_check(const hobble_engine *e, const struct hobble_process *p, con
         if (ret_reason)
                 *ret_reason = "lives outside of hobbled's cgroup namespace";
         return -EPERM;
-}
-
-_public_ int hobble_engine_may_hobble(const hobble_engine *e, pid_t pid, const char **ret_reason)
-{
-        struct hobble_process p;
-        int r = hobble_process_read(pid, &p);
-
-        return r < 0 ? r : protection_check(e, &p, ret_reason);
 }
 
 bool path_is_beneath(const char *path, const char *dir)

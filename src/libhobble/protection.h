@@ -25,9 +25,6 @@ void protection_done(struct protection *p);
 /* Returns 0, or -EPERM with a clause that says why (static; ret_reason may be NULL). */
 int protection_of_process(const hobble_engine *e, const struct hobble_process *p, const char **ret_reason);
 
-/* The same, also for who lives outside of the engine's cgroup namespace. */
-int protection_check(const hobble_engine *e, const struct hobble_process *p, const char **ret_reason);
-
 /* Whether the cgroup may be frozen in place. Returns 0 and its path in the hierarchy, or an error as
  * hobble_tarpit_add_cgroup() has it, and a clause that says why (static), or NULL where only errno tells. */
 int protection_of_cgroup(const hobble_engine *e, int dir_fd, char *ret_path, size_t size,

@@ -346,7 +346,7 @@ _public_ int hobble_tarpit_add_tree(hobble_tarpit *t, pid_t pid, uint64_t start_
         pid_fd = process_open(pid, start_time, &p);
         if (pid_fd < 0)
                 return pid_fd;
-        r = protection_check(t->engine, &p, NULL);
+        r = hobble_engine_may_hobble(t->engine, &p, NULL);
         if (r < 0)
                 return r;
 
