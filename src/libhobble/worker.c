@@ -12,12 +12,24 @@
 #define PAUSE_USEC (10 * USEC_PER_MSEC)
 #define SLACK_USEC 300 /* what is left to an edge when a slice ends */
 
-/* The next edge of any clock, and the end of the window that is open then or that begins with it. */
-static uint64_t next_edge(const hobble_engine *e, uint64_t now, uint64_t *ret_window_end)
-{
-        uint64_t edge = USEC_INFINITY;
+/* An attach waits for whoever forks at that moment, and for a grace period of the kernel's: some 20 ms now and
+ * then, which nothing announces. A few subjects are worth the risk that an edge comes late; a crowd, of which
+ * one meets it each second, keeps away from edges that far, or an eighth of what lies between them. */
+#define CROWD 64
+#define APART_USEC (20 * USEC_PER_MSEC)
+#define APART_PART 8
 
-        *ret_window_end = USEC_INFINITY;
+struct edge {
+        uint64_t usec;        /* USEC_INFINITY: no clock runs */
+        uint64_t window_end;  /* of the window that is open then or that begins with it */
+        uint64_t frozen_usec; /* for how long its tarpit's subjects are frozen */
+};
+
+/* The next edge of any clock. */
+static struct edge next_edge(const hobble_engine *e, uint64_t now)
+{
+        struct edge edge = { USEC_INFINITY, USEC_INFINITY, 0 };
+
         for (const struct ilist_link *k = e->tarpits.first; k; k = k->next) {
                 const hobble_tarpit *t = CONTAINER_OF(k, const hobble_tarpit, in_engine);
                 uint64_t next = planner_next_edge(t->planner, now), end = next;
@@ -26,12 +38,18 @@ static uint64_t next_edge(const hobble_engine *e, uint64_t now, uint64_t *ret_wi
                         continue;
                 if (!planner_in_window(t->planner, now))
                         end = planner_next_edge(t->planner, next);
-                if (next < edge) {
-                        edge = next;
-                        *ret_window_end = end;
-                }
+                if (next < edge.usec)
+                        edge = (struct edge){ next, end, t->duty.frozen_usec };
         }
         return edge;
+}
+
+/* How long before an edge the last attach may begin. */
+static uint64_t reserve(const struct worker *w, const struct edge *edge)
+{
+        uint64_t apart = MIN(APART_USEC, edge->frozen_usec / APART_PART);
+
+        return SLACK_USEC + MAX(w->attach_usec, w->queue.count >= CROWD ? apart : 0);
 }
 
 static void step(hobble_subject *s, uint64_t deadline_usec)
@@ -50,29 +68,27 @@ static void step(hobble_subject *s, uint64_t deadline_usec)
 /* One slice. forced: a window is just over, so whatever it takes, there is no better moment. */
 static void work(struct worker *w, bool forced)
 {
-        uint64_t now = clock_now(), window_end, edge, end;
+        uint64_t now = clock_now(), end, last;
+        struct edge edge = next_edge(w->engine, now);
 
-        edge = next_edge(w->engine, now, &window_end);
-        end = MIN(now + SLICE_USEC, edge - SLACK_USEC);
-        if (!forced && edge != USEC_INFINITY && now + w->attach_usec + SLACK_USEC >= edge) {
+        last = edge.usec - reserve(w, &edge);
+        if (!forced && now >= last) {
                 (void) sd_event_source_set_enabled(w->now, SD_EVENT_OFF);
-                (void) sd_event_source_set_time(w->later, window_end + 1);
+                (void) sd_event_source_set_time(w->later, edge.window_end + 1);
                 (void) sd_event_source_set_enabled(w->later, SD_EVENT_ONESHOT);
                 return;
         }
 
         (void) engine_beat(w->engine);
         w->attach_usec -= w->attach_usec / 64;
+        end = MIN(now + SLICE_USEC, last);
         do {
                 struct ilist_link *k = ilist_take_first(&w->queue);
 
                 if (!k)
                         break;
-                /* An attach that begins is over by the end of the slice. */
-                step(CONTAINER_OF(k, hobble_subject, work),
-                     end > w->attach_usec ? end - w->attach_usec : now);
-                now = clock_now();
-        } while (now + w->attach_usec < end);
+                step(CONTAINER_OF(k, hobble_subject, work), end);
+        } while (clock_now() < end);
         (void) sd_event_source_set_enabled(w->now, w->queue.count > 0 ? SD_EVENT_ON : SD_EVENT_OFF);
 }
 
