@@ -182,7 +182,7 @@ struct hobble_stats {
         uint64_t samples;        /* usages read */
         uint64_t freezes, thaws; /* writes */
         uint64_t windows, skipped;
-        uint64_t late_max_usec;         /* the latest that a clock was */
+        uint64_t late_max_usec;         /* the latest that the start or the end of a window was */
         uint64_t late[HOBBLE_LATE_MAX]; /* how often one was less than 64 us late, then less than 128 us, and
                                          * so on, twice that each; the last counts the rest, from 16.4 ms */
         uint64_t attached;              /* processes attached */

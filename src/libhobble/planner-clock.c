@@ -144,3 +144,10 @@ uint64_t planner_deadline(const struct planner *p)
                 deadline = MIN(deadline, next_tick(p, start));
         return deadline;
 }
+
+bool planner_deadline_is_edge(const struct planner *p)
+{
+        if (p->in_turn.count > 0 || (planner_is_plain(p) && planner_freezes(p)))
+                return true;
+        return !planner_is_plain(p) && planner_deadline(p) == planner_due_start(p);
+}

@@ -156,6 +156,9 @@ void planner_acted(struct planner *p, uint64_t now_usec);
 /* When to look again, absolute. UINT64_MAX: never, unless something is added or configured. */
 uint64_t planner_deadline(const struct planner *p);
 
+/* Whether a window starts or ends then, at which somebody is thawed or frozen; else it is but a look. */
+bool planner_deadline_is_edge(const struct planner *p);
+
 /* The next start or end of a window after now, for work that must not delay one. UINT64_MAX when nobody is
  * ever frozen. */
 uint64_t planner_next_edge(const struct planner *p, uint64_t now_usec);

@@ -121,17 +121,21 @@ static void look(hobble_tarpit *t, uint64_t now)
         planner_acted(t->planner, clock_now());
 }
 
-static void note_late(hobble_engine *e, uint64_t usec)
+static void note_late(hobble_tarpit *t, uint64_t now)
 {
+        uint64_t deadline = planner_deadline(t->planner), usec = now - MIN(now, deadline);
+        hobble_engine *e = t->engine;
         unsigned bucket = 0;
 
+        if (!planner_deadline_is_edge(t->planner))
+                return;
         while (bucket < HOBBLE_LATE_MAX - 1 && usec >= UINT64_C(64) << bucket)
                 bucket++;
         e->late[bucket]++;
         e->late_max_usec = MAX(e->late_max_usec, usec);
 }
 
-static int on_clock(_unused_ sd_event_source *s, uint64_t usec, void *userdata)
+static int on_clock(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata)
 {
         hobble_tarpit *t = userdata;
         hobble_engine *e = t->engine;
@@ -139,9 +143,10 @@ static int on_clock(_unused_ sd_event_source *s, uint64_t usec, void *userdata)
 
         if (!engine_beat(e))
                 return 0;
-        note_late(e, now - MIN(now, usec));
-        if (now >= planner_deadline(t->planner))
+        if (now >= planner_deadline(t->planner)) {
+                note_late(t, now);
                 look(t, now);
+        }
         /* Fenced while it froze: what it froze is thawed, and the rest is the guard's. */
         if (engine_beat(e))
                 tarpit_set_clock(t);

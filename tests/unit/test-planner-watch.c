@@ -25,6 +25,7 @@ static void idle_is_left_alone(void **state)
                 assert_string_equal(b.said, "");
                 assert_int_equal((t + BASE) % 250000, 0);
                 assert_int_equal(planner_deadline(b.p) - BASE - t, 250000);
+                assert_false(planner_deadline_is_edge(b.p));
         }
         /* one of them runs: found at the next look, and charged for all of it */
         bench_use(&b, 57, 250000);

@@ -303,7 +303,9 @@ static void nobody_pays_for_time_at_large(void **state)
         bench_open(&b, &c);
         bench_add(&b, 0, 1, false, start + 5000);
         LOOK(&b, start + 5000, "freeze-all", start + PERIOD);
+        assert_true(planner_deadline_is_edge(b.p));
         LOOK(&b, start + PERIOD, "thaw-all", start + PERIOD + 10000);
+        assert_true(planner_deadline_is_edge(b.p));
         planner_thawed_all(b.p, BASE + start + PERIOD + 10000);
         LOOK(&b, start + 40 * PERIOD + 15000, "freeze-all", start + 41 * PERIOD);
         LOOK(&b, start + 41 * PERIOD, "thaw-all", start + 41 * PERIOD + 10000);
@@ -321,6 +323,7 @@ static void never_freezes(void **state)
         bench_use(&b, 0, 500000);
         LOOK(&b, 500000, "", NEVER);
         assert_int_equal(planner_next_edge(b.p, BASE), UINT64_MAX);
+        assert_false(planner_deadline_is_edge(b.p));
         bench_close(&b);
 }
 
@@ -390,7 +393,9 @@ static void edges(void **state)
                 assert_int_equal(planner_in_window(b.p, BASE + rows[i].at), rows[i].in_window);
         }
         bench_freeze_first(&b);
+        assert_true(planner_deadline_is_edge(b.p));
         LOOK(&b, 280000, "thaw0", 290000);
+        assert_true(planner_deadline_is_edge(b.p));
         assert_true(planner_in_window(b.p, BASE + 285000));
         assert_int_equal(planner_next_edge(b.p, BASE + 285000) - BASE, 290000);
         bench_close(&b);
