@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Numbers that were bound before are looked at again for at most a tenth of the time. */
-#define VERIFY_PAUSE 9U
+/* Numbers that were bound before are looked at again for at most a twentieth of the time. */
+#define VERIFY_PAUSE 19U
 
 struct source_pidfile {
         const struct source_host *host;

@@ -17,7 +17,7 @@
 #include "message.h"
 
 /* The longest stretch that anything but the duty cycle's own clock may work in a row. */
-#define CLOCK_SLICE_USEC (4 * USEC_PER_MSEC)
+#define CLOCK_SLICE_USEC (1 * USEC_PER_MSEC)
 
 struct source;
 struct census;

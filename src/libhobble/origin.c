@@ -11,10 +11,10 @@
 #include <time.h>
 
 /* After so many passes over all members that did not empty the directory, somebody forks faster than they are
- * moved; the same after so many passes that the deadline cut off (5 ms each: more than any tree takes that
+ * moved; the same after so many passes that the deadline cut off (2 ms each: more than any tree takes that
  * holds still). */
 #define PASSES_THAWED 3
-#define SLICES_THAWED 1000
+#define SLICES_THAWED 2500
 
 bool subject_is_likely(const char *path)
 {

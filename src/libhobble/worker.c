@@ -8,7 +8,7 @@
 #include "subject.h"
 #include "tarpit.h"
 
-#define SLICE_USEC (5 * USEC_PER_MSEC)
+#define SLICE_USEC (2 * USEC_PER_MSEC)
 #define PAUSE_USEC (10 * USEC_PER_MSEC)
 #define SLACK_USEC 300 /* what is left to an edge when a slice ends */
 
