@@ -46,43 +46,42 @@ enum roster_state {
 
 /* What a tarpit wants of a process. */
 struct roster_claim {
-        unsigned rank;      /* of its tarpit: 0 is the severest */
-        void *tarpit;       /* a subject of another one is released, and added to this */
-        bool apart;         /* has a subject of its own, whatever is named above it */
-        unsigned placement; /* for the caller's use, as are the next two */
-        bool found;         /* by looking around, not by a name that somebody wrote */
+        void *tarpit;  /* a subject of another one is released, and added to this */
+        unsigned rank; /* of its tarpit: 0 is the severest */
+        bool apart;    /* has a subject of its own, whatever is named above it */
+        bool found;    /* for the caller's use, as are the next two: by looking around, not by a name that
+                        * somebody wrote */
+        uint8_t placement;
         const char *source;
 };
 
 /* A process that is named, or was. Belongs to the roster; to be read only. */
 struct roster_entry {
         pid_t pid;
-        uint64_t start_time;
         enum roster_state state;
+        uint64_t start_time;
         void *subject; /* what roster_added() said */
         struct roster_claim claim;
         void *tarpit;  /* that the subject is in */
-        bool admitted; /* all of its tree is in */
         int error;     /* what roster_failed() said last, 0 once it was admitted */
+        bool admitted; /* all of its tree is in */
+        bool wanted;   /* should have a subject of its own */
+        bool firm;     /* belongs to another's subject, which was there already when this was found out */
 
-        bool wanted;               /* should have a subject of its own */
         struct roster_entry *up;   /* the one whose subject it belongs to, NULL: its own */
-        bool firm;                 /* ... and that was there already when this was found out */
         struct roster_entry *same; /* another process that had the same pid */
         unsigned members;          /* named processes that belong to its subject, besides its own root */
         unsigned named,
                 headless; /* the last round in which it was; headless: it has ended, others belong to it */
         unsigned waits;   /* releases and additions that have to end before it is added */
+
         pid_t before_pid; /* to be released before that one is added, 0 for none */
-        uint64_t before_start;
-        pid_t after_pid; /* to be added after that one's release, 0 for none */
-        uint64_t after_start;
-        bool inside;    /* that one's subject */
-        bool astray;    /* moved out of the subject that it belonged to: apart ever since */
-        pid_t over_pid; /* named above it, milder; 0 for none */
-        uint64_t over_start;
-        pid_t ahead_pid; /* to be added before that one, 0 for none */
-        uint64_t ahead_start;
+        pid_t after_pid;  /* to be added after that one's release, 0 for none */
+        pid_t over_pid;   /* named above it, milder; 0 for none */
+        pid_t ahead_pid;  /* to be added before that one, 0 for none */
+        uint64_t before_start, after_start, over_start, ahead_start;
+        bool inside; /* the subject of the one that after_pid tells */
+        bool astray; /* moved out of the subject that it belonged to: apart ever since */
 };
 
 enum roster_verb {

@@ -7,16 +7,18 @@
 
 #include <string.h>
 
-/* Free the node and, where it ends a subject's handle, the subject. */
+/* Free the node or, where it is that of a subject's end, the subject. */
 static void node_free(struct event_node *n)
 {
-        if (n->embedded) {
-                subject_free(n->event.subject);
+        hobble_subject *s = n->event.subject;
+
+        if (s && n == &s->end) {
+                subject_free(s);
                 return;
         }
-        free(n->text);
-        free(n->origin);
-        free(n->strays);
+        free((void *) n->event.text);
+        free((void *) n->event.origin);
+        free((void *) n->event.strays);
         free(n);
 }
 
@@ -67,6 +69,12 @@ static void enqueue(struct events *e, struct event_node *n)
         (void) sd_event_source_set_enabled(e->dispatch, SD_EVENT_ON);
 }
 
+static int copy(const char **ret, const char *text)
+{
+        *ret = text ? strdup(text) : NULL;
+        return text && !*ret ? -ENOMEM : 0;
+}
+
 void events_tell(struct events *e, const struct hobble_event *event)
 {
         _cleanup_(node_freep) struct event_node *n = calloc(1, sizeof(*n));
@@ -74,30 +82,24 @@ void events_tell(struct events *e, const struct hobble_event *event)
         if (!n)
                 return;
         n->event = *event;
-        if (event->text) {
-                n->event.text = n->text = strdup(event->text);
-                if (!n->text)
-                        return;
-        }
-        if (event->origin) {
-                n->event.origin = n->origin = strdup(event->origin);
-                if (!n->origin)
-                        return;
-        }
+        n->event.text = n->event.origin = NULL;
+        n->event.strays = NULL;
+        if (copy(&n->event.text, event->text) < 0 || copy(&n->event.origin, event->origin) < 0)
+                return;
         if (event->n_strays > 0) {
-                n->event.strays = n->strays = calloc(event->n_strays, sizeof(*n->strays));
-                if (!n->strays)
+                pid_t *strays = calloc(event->n_strays, sizeof(*strays));
+
+                if (!strays)
                         return;
-                memcpy(n->strays, event->strays, event->n_strays * sizeof(*n->strays));
+                n->event.strays = memcpy(strays, event->strays, event->n_strays * sizeof(*strays));
         }
         enqueue(e, TAKE_PTR(n));
 }
 
-void events_tell_end(struct events *e, struct event_node *n, const struct hobble_event *event)
+void events_tell_end(struct events *e, const struct hobble_event *event)
 {
-        n->event = *event;
-        n->embedded = true;
-        enqueue(e, n);
+        event->subject->end.event = *event;
+        enqueue(e, &event->subject->end);
 }
 
 void events_drop(struct events *e, const hobble_tarpit *tarpit)

@@ -10,11 +10,7 @@
 
 struct event_node {
         struct ilist_link link;
-        struct hobble_event event;
-        char *text;   /* owned, where the event's text is not static */
-        char *origin; /* owned, as are these */
-        pid_t *strays;
-        bool embedded; /* in a subject, whose handle ends with this event */
+        struct hobble_event event; /* owns what it points to, but where it is a subject's own: see below */
 };
 
 struct events {
@@ -32,8 +28,9 @@ int events_init(struct events *e, hobble_engine *engine, sd_event *event);
  * handle are not sent this way. */
 void events_tell(struct events *e, const struct hobble_event *event);
 
-/* Queue the event that ends a subject's handle, in the node that the subject has for it. text is static. */
-void events_tell_end(struct events *e, struct event_node *node, const struct hobble_event *event);
+/* Queue the event that ends a subject's handle, in the node that the subject has for it. What it points to
+ * has to last as long as the subject. */
+void events_tell_end(struct events *e, const struct hobble_event *event);
 
 /* Drop what is queued about the tarpit, or (NULL) everything. Ended subjects are freed. */
 void events_drop(struct events *e, const hobble_tarpit *tarpit);

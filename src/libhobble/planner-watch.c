@@ -222,7 +222,8 @@ void planner_put_sample(struct planner *p, struct planner_subject *s, const stru
         if (newborn || p->now_usec > s->balance.since_usec) {
                 charge(p, s, cpu, wait);
                 s->waits = wait > 0 || sample->suspect;
-                s->seen = *sample;
+                s->seen.cpu_usec = sample->cpu_usec;
+                s->seen.wait_usec = sample->wait_usec;
                 s->fresh = false;
                 if (s->outside)
                         balance_charge(&p->balance, &p->whole, p->now_usec, cpu);

@@ -138,7 +138,7 @@ int planner_add(struct planner *p, struct planner_subject *s, const struct plann
                 return r;
         set_now(p, now_usec);
         *s = (struct planner_subject){
-                .seen = *base,
+                .seen = { base->cpu_usec, base->wait_usec },
                 .served_usec = p->turn_usec,
                 .added_usec = p->now_usec,
                 .ran_usec = p->now_usec,

@@ -53,7 +53,9 @@ enum planner_state {
  */
 struct planner_subject {
         struct balance balance;
-        struct planner_sample seen; /* the counters when they were last read */
+        struct {
+                uint64_t cpu_usec, wait_usec;
+        } seen;                 /* the counters when they were last read */
         struct ilist_link link; /* in the list of its state; frozen: in that of what is to be done or read */
         struct heap_node node;  /* frozen: in one of the two heaps */
         uint64_t served_usec;   /* in the crowd's virtual time */
@@ -64,16 +66,15 @@ struct planner_subject {
         uint32_t extra_usec; /* it ran that much longer before its freeze took effect */
         uint32_t room_usec;  /* of its last stretch: how much more of it may turn out to have been used */
         enum planner_state state : 8;
-        bool frozen;   /* as decided: the last action said so; not set by FREEZE_ALL */
-        bool held;     /* someone else froze it: left alone until they thaw it */
-        bool outside;  /* its usage is not part of the tarpit's total */
-        bool fresh;    /* its counters have to be read anew before anything is charged */
-        bool waits;    /* it kept something else busy when it was last read, or is suspect: the CPU total will
-                          not tell of it */
-        bool busy;     /* it used a good part of the last stretch */
-        bool stirring; /* it used enough of it to be looked at again soon */
-        bool stirs;    /* it did, and was left thawed */
-        bool parallel; /* it lately used more CPU time than passed */
+        bool frozen : 1;  /* as decided: the last action said so; not set by FREEZE_ALL */
+        bool held : 1;    /* someone else froze it: left alone until they thaw it */
+        bool outside : 1; /* its usage is not part of the tarpit's total */
+        bool fresh : 1;   /* its counters have to be read anew before anything is charged */
+        bool waits : 1; /* it kept something else busy when last read, or may: the CPU total does not tell */
+        bool busy : 1;  /* it used a good part of the last stretch */
+        bool stirring : 1; /* it used enough of it to be looked at again soon */
+        bool stirs : 1;    /* it did, and was left thawed */
+        bool parallel : 1; /* it lately used more CPU time than passed */
 };
 
 enum planner_verb {

@@ -106,7 +106,7 @@ void subject_end(hobble_subject *s, struct hobble_event event)
         if (t->ended)
                 subject_free(s);
         else
-                events_tell_end(&t->engine->events, &s->end, &event);
+                events_tell_end(&t->engine->events, &event);
 }
 
 void subject_go_live(hobble_subject *s, unsigned processes, int pid_fd)

@@ -31,17 +31,23 @@ enum subject_state {
 struct hobble_subject {
         struct planner_subject plan;
         hobble_tarpit *tarpit;
-        enum subject_state state;
-        pid_t pid; /* root of the tree, 0 in place */
         uint64_t start_time;
         void *userdata;
-        char name[24]; /* of its directory in the tarpit, which is a stand-in where it lies outside */
+        enum subject_state state;
+        pid_t pid;                       /* root of the tree, 0 in place */
         enum hobble_placement placement; /* of a tree, as asked for */
-        char *nest;                      /* a tree: path of its nested directory, NULL: it is in the pit */
+        char name[24];  /* of its directory in the tarpit, which is a stand-in where it lies outside */
+        bool stopped;   /* frozen by itself, not with its tarpit */
+        int pid_fd;     /* watch's */
+        int end_error;  /* what the release that goes on came from, 0: it was asked for */
+        char *end_text; /* likewise: what the caller's filter said; NULL: nothing */
+        char *nest;     /* a tree: path of its nested directory, NULL: it is in the pit */
 
-        struct ilist_link in_tarpit, work, unwatched;
-        int pid_fd;   /* watch's */
-        bool stopped; /* frozen by itself, not with its tarpit */
+        struct ilist_link in_tarpit;
+        union {
+                struct ilist_link work;      /* the worker's, while it comes or goes */
+                struct ilist_link unwatched; /* watch's, while it is live */
+        };
         struct fdslot freeze, usage, pressure;
         uint64_t pressure_usec; /* as last read from io.pressure */
         uint64_t wait_usec;     /* what it was seen waiting, from any zero */
@@ -57,8 +63,6 @@ struct hobble_subject {
         struct in_place *in_place;   /* NULL: a tree */
         struct admission *admission; /* while it lasts */
         struct release *release;     /* likewise */
-        int end_error;               /* what the release that goes on came from, 0: it was asked for */
-        char *end_text;              /* likewise: what the caller's filter said; NULL: nothing */
         struct event_node end;
 };
 
