@@ -81,12 +81,12 @@ enum hobble_event_kind {
 
 struct hobble_event {
         enum hobble_event_kind kind;
+        pid_t pid;             /* the process concerned, 0 for none */
+        unsigned processes;    /* ADMITTED, RELEASED: how many processes */
+        int error;             /* negative errno, 0 for none */
         hobble_tarpit *tarpit; /* NULL where none is concerned */
         hobble_subject
-                *subject;   /* likewise; for RELEASED, GONE, RESCUED and FAILED valid during the call only */
-        pid_t pid;          /* the process concerned, 0 for none */
-        unsigned processes; /* ADMITTED, RELEASED: how many processes */
-        int error;          /* negative errno, 0 for none */
+                *subject; /* likewise; for RELEASED, GONE, RESCUED and FAILED valid during the call only */
         const char *text; /* a clause for people, without the subject's name and without a full stop, or NULL.
                            * Paths in it are escaped: control characters and backslashes are \xNN */
         /* STRAYED, valid during the call only. */

@@ -24,6 +24,7 @@ struct in_place {
         bool doubtful; /* held, but the freeze may be our own: the mark stays, and it is thawed in the end */
         bool frozen;   /* as we last wrote it */
         uint64_t written_usec;
+        uint64_t base_usec; /* CPU time at the admission; a tree's cgroup is new then */
 
         /* Of others: what tells who gives our own freeze back. */
         bool wrote;             /* they did, and have not closed it since */

@@ -24,12 +24,6 @@ static enum hobble_state state_of(const hobble_subject *s)
         return frozen_time_runs(&s->frozen) ? HOBBLE_FROZEN : HOBBLE_THAWED;
 }
 
-/* Relative to the admission. */
-static uint64_t grown(const hobble_subject *s, uint64_t cpu_usec)
-{
-        return cpu_usec - MIN(cpu_usec, s->base_usec);
-}
-
 _public_ int hobble_subject_status(const hobble_subject *s, struct hobble_subject_status *ret)
 {
         struct hobble_subject_status status = {
@@ -56,7 +50,7 @@ _public_ int hobble_subject_status(const hobble_subject *s, struct hobble_subjec
                 status.rate = standing.rate;
                 status.fair_share = standing.fair_share;
         }
-        status.cpu_usec = grown(s, cpu_usec);
+        status.cpu_usec = subject_used(s, cpu_usec);
         *ret = status;
         return 0;
 }
@@ -134,7 +128,7 @@ _public_ int hobble_tarpit_status(const hobble_tarpit *t, struct hobble_tarpit_s
                 /* Elsewhere the planner has read it within a period or so. */
                 if (t->duty.freeze_idle)
                         (void) subject_read_usage(s, &cpu_usec);
-                status.cpu_usec += grown(s, cpu_usec);
+                status.cpu_usec += subject_used(s, cpu_usec);
         }
         *ret = status;
         return 0;

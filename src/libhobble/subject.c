@@ -70,6 +70,13 @@ void subject_tell(hobble_subject *s, struct hobble_event event)
         events_tell(&s->tarpit->engine->events, &event);
 }
 
+uint64_t subject_used(const hobble_subject *s, uint64_t cpu_usec)
+{
+        uint64_t base = s->in_place ? s->in_place->base_usec : 0;
+
+        return cpu_usec - MIN(cpu_usec, base);
+}
+
 /* Nothing in the engine looks at it any more. */
 static void detach(hobble_subject *s)
 {
@@ -79,8 +86,7 @@ static void detach(hobble_subject *s)
         if (s->state == SUBJECT_LIVE) {
                 planner_remove(s->tarpit->planner, &s->plan, now);
                 if (subject_is_outside(s))
-                        s->tarpit->past_usec +=
-                                s->plan.seen.cpu_usec - MIN(s->plan.seen.cpu_usec, s->base_usec);
+                        s->tarpit->past_usec += subject_used(s, s->plan.seen.cpu_usec);
         }
         frozen_time_set(&s->frozen, false, now);
         watch_remove(&e->watch, s);
@@ -131,7 +137,8 @@ void subject_go_live(hobble_subject *s, unsigned processes, int pid_fd)
         }
 
         s->state = SUBJECT_LIVE;
-        s->base_usec = base.cpu_usec;
+        if (s->in_place)
+                s->in_place->base_usec = base.cpu_usec;
         file_wait_begin(&s->files, clock_now());
         subject_note_frozen(s, clock_now());
         if (!s->in_place)

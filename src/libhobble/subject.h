@@ -57,7 +57,6 @@ struct hobble_subject {
         struct pathindex_node
                 place;             /* in the engine's index, from before its first member is in to its end */
         uint64_t since_usec;       /* CLOCK_REALTIME of the admission, 0: it has not begun */
-        uint64_t base_usec;        /* CPU time at the admission */
         struct frozen_time frozen; /* by us */
 
         struct in_place *in_place;   /* NULL: a tree */
@@ -103,6 +102,9 @@ int subject_set_place(hobble_subject *s, const char *path);
 
 /* Read its counters. -ENODEV, -ENOENT: gone. */
 int subject_sample(hobble_subject *s, struct planner_sample *ret);
+
+/* How much of its cgroup's CPU time it has used since its admission. */
+uint64_t subject_used(const hobble_subject *s, uint64_t cpu_usec);
 
 /* Read its CPU time, without a change to what is kept open for the clock. */
 int subject_read_usage(const hobble_subject *s, uint64_t *ret_usec);
