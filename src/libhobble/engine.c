@@ -198,10 +198,11 @@ static void set_up_files(hobble_engine *e)
                         limit.rlim_cur = soft;
         }
 
-        /* One descriptor a subject tells of its end; the rest saves opens for those that are active. */
+        /* One descriptor a subject tells of its end: who has none is asked again and again. The rest saves
+         * opens for those that are active, who are not many at a time. */
         files = limit.rlim_cur > 2 * SPARE_FILES ? limit.rlim_cur - SPARE_FILES : limit.rlim_cur / 2;
-        e->watch.max = files / 2;
-        e->fds.max = files - e->watch.max;
+        e->fds.max = files / 4;
+        e->watch.max = files - e->fds.max;
 }
 
 static unsigned count_cpus(void)
