@@ -146,7 +146,7 @@ static int nest_make(hobble_engine *e, int stand_in_fd, int host_fd, const char 
 static int check_type(int dir_fd)
 {
         char text[32];
-        ssize_t n = file_read_at(dir_fd, "cgroup.type", text, sizeof(text));
+        ssize_t n = file_read_piece_at(dir_fd, "cgroup.type", text, sizeof(text));
 
         if (n < 0)
                 return (int) n;

@@ -92,7 +92,7 @@ int cgroup_freeze(int dir_fd, bool freeze)
 int cgroup_freeze_is_set(int dir_fd)
 {
         char text[16];
-        ssize_t n = file_read_at(dir_fd, "cgroup.freeze", text, sizeof(text));
+        ssize_t n = file_read_piece_at(dir_fd, "cgroup.freeze", text, sizeof(text));
 
         return n < 0 ? (int) n : text[0] == '1';
 }
@@ -122,7 +122,7 @@ static int read_event(int dir_fd, const char *key)
         ssize_t n;
         int r;
 
-        n = file_read_at(dir_fd, "cgroup.events", text, sizeof(text));
+        n = file_read_piece_at(dir_fd, "cgroup.events", text, sizeof(text));
         if (n < 0)
                 return (int) n;
         r = cgroup_parse_key(text, key, &value);

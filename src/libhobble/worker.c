@@ -12,9 +12,9 @@
 #define PAUSE_USEC (10 * USEC_PER_MSEC)
 #define SLACK_USEC 300 /* what is left to an edge when a slice ends */
 
-/* An attach waits for whoever forks at that moment, and for a grace period of the kernel's: some 20 ms now and
- * then, which nothing announces. A few subjects are worth the risk that an edge comes late; a crowd, of which
- * one meets it each second, keeps away from edges that far, or an eighth of what lies between them. */
+/* An attach waits for whoever forks at that moment, and for a grace period of the kernel's: some 20 ms now
+ * and then, which nothing announces. A few subjects are worth the risk that an edge comes late; a crowd, of
+ * which one meets it each second, keeps away from edges that far, or an eighth of what lies between them. */
 #define CROWD 64
 #define APART_USEC (20 * USEC_PER_MSEC)
 #define APART_PART 8
