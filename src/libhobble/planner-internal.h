@@ -58,6 +58,7 @@ struct planner {
         /* this look */
         struct planner_subject *asked;
         bool blind;           /* the total was not known before */
+        bool blind_before;    /* ... in the look before */
         bool reading;         /* samples are wanted */
         bool opening;         /* a window */
         uint64_t growth_usec; /* unexplained, of this stretch alone */
@@ -66,7 +67,8 @@ struct planner {
         bool excess;          /* more than the background */
         unsigned reads_left, hunt_left, outside_left;
         size_t active_outside_left, idle_left, idle_outside_left;
-        uint64_t lag_usec; /* what was frozen in the last look may have run on for that long, all CPUs */
+        uint64_t lag_usec; /* what ran on in the last look, while it was read or until it was frozen, all CPUs
+                            */
 
         /* actions */
         enum planner_verb all_verb;

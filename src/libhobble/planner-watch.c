@@ -270,8 +270,10 @@ void planner_watch_end(struct planner *p)
         if (!p->reading)
                 return;
         note_background(p);
-        /* More than the total grew: members went on running while they were read. Nothing is saved up from
-         * it, else it would hide someone. */
+        /* More than the total grew: members went on running while they were read, and the kernel counts that
+         * by ticks. The next total has it; nothing is saved up beyond that, else it would hide someone. */
+        if (p->unexplained_usec < 0 && !p->blind_before)
+                p->lag_usec = MIN((uint64_t) -p->unexplained_usec, p->config.thawed_usec * p->config.cpus);
         if (p->unexplained_usec < 0 || everyone_read || p->blind)
                 p->unexplained_usec = 0;
         if (p->unexplained_usec <= tolerance(p) && !p->blind) {
@@ -281,6 +283,7 @@ void planner_watch_end(struct planner *p)
         }
         if (p->excess)
                 planner_stir(p, NULL);
+        p->blind_before = p->blind;
         p->watched_usec = p->now_usec;
         p->growth_usec = 0;
 }

@@ -375,7 +375,7 @@ void planner_acted(struct planner *p, uint64_t now_usec)
 {
         uint64_t late_usec = now_usec > p->now_usec ? MIN(now_usec - p->now_usec, (uint64_t) UINT32_MAX) : 0;
 
-        p->lag_usec = late_usec * MIN(p->settling.count, (size_t) p->config.cpus);
+        p->lag_usec += late_usec * MIN(p->settling.count, (size_t) p->config.cpus);
         settle(p, (uint32_t) late_usec);
 }
 
