@@ -13,7 +13,7 @@ from hobblers import Hobbled
 from loads import Load
 from observe import read, write
 
-SECONDS = {"started": 8, "one-at-a-time": 2, "many-at-once": 12, "loaded": 20, "without-real-time": 25}
+SECONDS = {"started": 8, "one-at-a-time": 2, "many-at-once": 12, "loaded": 35, "without-real-time": 25}
 LATE_BOUNDS = [64 << i for i in range(9)]  # of the counters, in microseconds; what is later is in one more
 EXPEDITED = "/sys/kernel/rcu_expedited"
 
@@ -216,7 +216,7 @@ TRIALS = {
     "started": started,
     "one-at-a-time": one_at_a_time,
     "many-at-once": lambda place, programs: many_at_once(place, programs, 10000),
-    "loaded": lambda place, programs: loaded(place, programs, 5),
+    "loaded": lambda place, programs: loaded(place, programs, 10),
     "without-real-time": without_real_time,
 }
 QUICK = ["started", "one-at-a-time"]
