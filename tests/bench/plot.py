@@ -105,7 +105,7 @@ def legend(canvas, left, top, names):
 
 def lines(title, subtitle, panels, names):
     """Diagrams beside each other with one legend. `panels`: the arguments of panel() after the box."""
-    each, gap, side = (560 if len(panels) == 1 else 360), 62, 215
+    each, gap, side = (560 if len(panels) == 1 else 360), 62, 240
     width = 66 + len(panels) * (each + gap) + side - gap + 16
     canvas = Canvas(width, 420, title, subtitle)
     for i, arguments in enumerate(panels):
