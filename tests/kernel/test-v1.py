@@ -46,6 +46,7 @@ class Mount:
         os.mkdir(self.path)
         if self._mount() < 0:
             h.skip(f"cgroup v1 with {name} is not mounted, and cannot be: {os.strerror(ctypes.get_errno())}")
+        h.undo(self.end)
 
     def _mount(self):
         options = f"none,{self._name}" if self._name.startswith("name=") else self._name
@@ -62,7 +63,10 @@ class Mount:
                 return False
             with contextlib.suppress(h.Failure):
                 h.wait_until(lambda: not listed(), 0.5, "")
-            return not listed() or self._mount() < 0
+            if listed():
+                self._mount()  # so that there is one to be unmounted last
+                return False
+            return True
 
         h.wait_until(gone, LONG, f"the kernel has forgotten the hierarchy {self._name}")
 
