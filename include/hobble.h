@@ -152,7 +152,7 @@ unsigned hobble_engine_subjects(const hobble_engine *engine);
 
 /* Whether a process must never be hobbled, nor be part of a hobbled tree's root line. Returns 0 where it may;
  * -EPERM where it must not, with a clause in *ret_reason (static: "is PID 1", "is a kernel thread", "is
- * hobbled itself", "is the guard", "is an ancestor of hobbled", "lives outside of hobbled's cgroup
+ * hobbled itself", "is hobbled's guard", "is an ancestor of hobbled", "lives outside of hobbled's cgroup
  * namespace"). ret_reason may be NULL. */
 int hobble_engine_may_hobble(const hobble_engine *engine, const struct hobble_process *process,
                              const char **ret_reason);

@@ -49,7 +49,9 @@ hobble_subject *subject_free(hobble_subject *s)
         s->admission = admission_free(s->admission);
         s->release = release_free(s->release);
         s->in_place = in_place_free(s->in_place);
-        pathindex_remove(&s->tarpit->engine->places, &s->place);
+        /* Who has ended is in no index any more, and its tarpit may be gone. */
+        if (s->place.path)
+                pathindex_remove(&s->tarpit->engine->places, &s->place);
         free(s->nest);
         free(s->end_text);
         free(s);
@@ -286,6 +288,7 @@ static void note_waits(hobble_subject *s, uint64_t cpu_usec)
         int fd = control(s, &s->pressure, "io.pressure", O_RDONLY);
         uint64_t pressure = s->pressure_usec, waited;
 
+        s->asked = s->state == SUBJECT_LIVE;
         if (fd >= 0)
                 (void) cgroup_read_pressure(fd, &pressure);
         waited = pressure - MIN(s->pressure_usec, pressure);
@@ -293,11 +296,13 @@ static void note_waits(hobble_subject *s, uint64_t cpu_usec)
         s->wait_usec += waited + probe_files(s, cpu_usec, waited);
 }
 
-/* Who did not run has not begun to wait. Who computes that much is charged for it in full; what it waits for
- * does not matter. */
+/* Who did not run has not begun to wait since it was asked. Who computes that much is charged for it in full;
+ * what it waits for does not matter. */
 static bool may_wait(const hobble_subject *s, uint64_t cpu_usec)
 {
-        return cpu_usec > 0 ? cpu_usec < s->tarpit->duty.thawed_usec / 2 : s->plan.waits || s->plan.fresh;
+        if (cpu_usec == 0)
+                return s->plan.waits || s->plan.fresh || !s->asked;
+        return cpu_usec < s->tarpit->duty.thawed_usec / 2;
 }
 
 int subject_sample(hobble_subject *s, struct planner_sample *ret)
@@ -313,6 +318,8 @@ int subject_sample(hobble_subject *s, struct planner_sample *ret)
         grown = cpu - s->plan.seen.cpu_usec;
         if (s->state != SUBJECT_LIVE || may_wait(s, grown))
                 note_waits(s, grown);
+        else if (grown > 0)
+                s->asked = false;
 
         *ret = (struct planner_sample){ .cpu_usec = cpu,
                                         .wait_usec = s->wait_usec,

@@ -38,6 +38,7 @@ struct hobble_subject {
         enum hobble_placement placement; /* of a tree, as asked for */
         char name[24];  /* of its directory in the tarpit, which is a stand-in where it lies outside */
         bool stopped;   /* frozen by itself, not with its tarpit */
+        bool asked;     /* whether it waits, since it last ran */
         int pid_fd;     /* watch's */
         int end_error;  /* what the release that goes on came from, 0: it was asked for */
         char *end_text; /* likewise: what the caller's filter said; NULL: nothing */

@@ -21,7 +21,7 @@
 /* However long the tarpit's own sleep, the guard must hear of us. */
 #define BEAT_USEC (250 * USEC_PER_MSEC)
 
-/* A probe (file-wait.h) takes some 50 us, and nothing but the clock may be worked on for 5 ms in a row. */
+/* A probe (file-wait.h) takes some 50 us, and a look is not to take long. */
 #define PROBES_MAX 32
 
 static hobble_subject *subject_of(struct planner_subject *p)
