@@ -27,7 +27,7 @@ static uint64_t multiple_at_or_after(uint64_t usec, uint64_t step)
 /* The next window's start at which someone can be thawed, as things stand. */
 uint64_t planner_due_start(const struct planner *p)
 {
-        uint64_t from = MAX(p->now_usec, p->next_start_usec);
+        uint64_t from = MAX(p->looked_usec, p->next_start_usec);
         int64_t level = p->config.freeze_idle ? planner_ripe_level(p) : -p->whole.ceiling_usec;
         const struct allowance *a = p->config.freeze_idle ? &p->each : &p->whole;
         uint64_t affordable = balance_reaches(&p->balance, a, level);
@@ -121,7 +121,7 @@ static uint64_t deadline_of_all(const struct planner *p)
 {
         if (p->all_frozen)
                 return planner_due_start(p);
-        return MAX(p->now_usec, p->window_end_usec);
+        return MAX(p->looked_usec, p->window_end_usec);
 }
 
 uint64_t planner_deadline(const struct planner *p)
@@ -139,7 +139,7 @@ uint64_t planner_deadline(const struct planner *p)
         if (p->all_frozen)
                 return p->now_usec;
         if (p->in_turn.count > 0)
-                return MAX(p->now_usec, p->window_end_usec);
+                return MAX(p->looked_usec, p->window_end_usec);
         if (planner_count_thawed(p) > 0)
                 deadline = MIN(deadline, next_tick(p, start));
         return deadline;

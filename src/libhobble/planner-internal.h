@@ -52,6 +52,7 @@ struct planner {
         uint64_t calm_usec;      /* what stirred_usec was before the first of them */
 
         /* windows */
+        uint64_t looked_usec;     /* the last look: an edge since then is due still */
         uint64_t next_start_usec; /* no window opens before */
         uint64_t window_end_usec; /* of the last one opened */
 

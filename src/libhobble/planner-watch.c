@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "planner-internal.h"
 
-/* Reads cost about 7 us each, and nothing but the clock may be worked on for longer than 5 ms in a row. */
+/* The kernel counts the time of who runs by its ticks: mostly every 4 ms. */
+#define TICK_USEC (4 * USEC_PER_MSEC)
+
+/* Reads cost about 7 us each, and a look is not to take longer than half of a window. */
 #define READS_MAX 512U
 #define READS_OUTSIDE 32U
 #define READS_OUTSIDE_IDLE 8U /* kept free for those not seen running lately */
@@ -273,7 +276,7 @@ void planner_watch_end(struct planner *p)
         /* More than the total grew: members went on running while they were read, and the kernel counts that
          * by ticks. The next total has it; nothing is saved up beyond that, else it would hide someone. */
         if (p->unexplained_usec < 0 && !p->blind_before)
-                p->lag_usec = MIN((uint64_t) -p->unexplained_usec, p->config.thawed_usec * p->config.cpus);
+                p->lag_usec = MIN((uint64_t) -p->unexplained_usec, TICK_USEC * p->config.cpus);
         if (p->unexplained_usec < 0 || everyone_read || p->blind)
                 p->unexplained_usec = 0;
         if (p->unexplained_usec <= tolerance(p) && !p->blind) {
@@ -283,7 +286,6 @@ void planner_watch_end(struct planner *p)
         }
         if (p->excess)
                 planner_stir(p, NULL);
-        p->blind_before = p->blind;
         p->watched_usec = p->now_usec;
         p->growth_usec = 0;
 }

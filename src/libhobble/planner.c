@@ -50,7 +50,8 @@ int planner_new(struct planner **ret, const struct planner_config *config, uint6
         if (!p)
                 return -ENOMEM;
         put_config(p, config);
-        p->now_usec = p->watched_usec = p->explained_usec = p->stirred_usec = now_usec;
+        p->now_usec = p->looked_usec = now_usec;
+        p->watched_usec = p->explained_usec = p->stirred_usec = now_usec;
         balance_init(&p->balance, total_allowance(p), now_usec);
         *ret = p;
         return 0;
@@ -119,6 +120,7 @@ int planner_configure(struct planner *p, const struct planner_config *config, ui
                 balance_init(&p->balance, total_allowance(p), p->now_usec);
         if (blind)
                 forget_samples(p);
+        p->looked_usec = p->now_usec;
         p->window_end_usec = MIN(p->window_end_usec, p->now_usec);
         p->next_start_usec = 0;
         planner_stir(p, NULL);
@@ -250,6 +252,7 @@ static void begin_plain(struct planner *p, uint64_t now_usec)
         uint64_t thawed_usec = spared ? 0 : now_usec - p->balance.since_usec;
 
         set_now(p, now_usec);
+        p->looked_usec = p->now_usec;
         p->at_large = false;
         p->reading = false;
         p->opening = due;
@@ -266,6 +269,7 @@ void planner_begin(struct planner *p, uint64_t now_usec, uint64_t total_cpu_usec
         p->stats.looks++;
         drop_leftovers(p);
         p->total_usec = total_cpu_usec;
+        p->blind_before = p->blind;
         p->blind = !p->total_known;
         p->total_known = true;
         if (planner_is_plain(p)) {
@@ -274,6 +278,7 @@ void planner_begin(struct planner *p, uint64_t now_usec, uint64_t total_cpu_usec
         }
         due = planner_due_start(p) <= now_usec;
         set_now(p, now_usec);
+        p->looked_usec = p->now_usec;
         balance_charge(&p->balance, &p->whole, p->now_usec, grown);
         p->opening = false;
         if (due) {

@@ -252,6 +252,23 @@ static void everyone_thawed(void **state)
         bench_close(&b);
 }
 
+/* What comes and goes between a window's start and the look that is due then takes the window from nobody. */
+static void changes_at_an_edge(void **state)
+{
+        struct bench b;
+
+        bench_open(&b, &usual);
+        bench_freeze_first(&b);
+        bench_add(&b, 1, 3, false, 259000);
+        planner_remove(b.p, &b.m[1].s, BASE + 261000);
+        assert_int_equal(planner_deadline(b.p) - BASE, 260000);
+        assert_true(planner_deadline_is_edge(b.p));
+        LOOK(&b, 261500, "thaw0", 270000);
+        planner_remove(b.p, &b.m[2].s, BASE + 271000);
+        assert_int_equal(planner_deadline(b.p) - BASE, 270000);
+        bench_close(&b);
+}
+
 static void equal_times(void **state)
 {
         struct bench b;
@@ -406,6 +423,7 @@ UNIT_MAIN(cmocka_unit_test(bad_configurations), cmocka_unit_test(nobody), cmocka
           cmocka_unit_test(suspend), cmocka_unit_test(crowd_takes_turns),
           cmocka_unit_test(windows_are_skipped), cmocka_unit_test(window_is_skipped_at_its_start),
           cmocka_unit_test(ripe_too_late), cmocka_unit_test(turn_without_running),
-          cmocka_unit_test(everyone_thawed), cmocka_unit_test(equal_times), cmocka_unit_test(freeze_idle),
+          cmocka_unit_test(everyone_thawed), cmocka_unit_test(changes_at_an_edge),
+          cmocka_unit_test(equal_times), cmocka_unit_test(freeze_idle),
           cmocka_unit_test(nobody_pays_for_time_at_large), cmocka_unit_test(never_freezes),
           cmocka_unit_test(other_configurations), cmocka_unit_test(duty_changes), cmocka_unit_test(edges))
