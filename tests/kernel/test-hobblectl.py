@@ -134,12 +134,7 @@ def rescue_counts_a_cgroup_in_place():
     h.busy(place)
     hobbled = h.Hobbled(place)
     hobbled.wait_log("hobbled in place")
-    guard = hobbled.guard()
-    h.kill(guard, signal.SIGSTOP)
-    h.kill(hobbled.pid)
-    hobbled.process.wait()
-    h.kill(guard)
-    h.wait_until(lambda: not h.alive(guard), 2, "the guard is dead")
+    hobbled.die_with_guard()
     done = h.hobblectl("rescue", hobbled.instance)
     if done.returncode == 3:
         h.note("an engine that someone started meanwhile was faster")

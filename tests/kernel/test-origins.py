@@ -164,12 +164,7 @@ def a_rescue_tells_how_many_went_elsewhere():
     with h.Hobbled(CHECK, h.pidfile(root, stayed)) as hobbled:
         admitted(hobbled, root)
         admitted(hobbled, stayed)
-        guard = hobbled.guard()
-        h.kill(guard, signal.SIGSTOP)
-        hobbled.signal(signal.SIGKILL)
-        hobbled.process.wait()
-        h.kill(guard)
-        h.wait_until(lambda: not h.alive(guard), 3, "the guard is dead")
+        hobbled.die_with_guard()
         os.rmdir(origin)
         done = h.hobblectl("rescue", hobbled.instance)
         h.equal((0, "rescued 2 subjects (5 processes) of 1 instance\n"

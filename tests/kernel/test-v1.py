@@ -12,7 +12,6 @@ import errno
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -355,13 +354,7 @@ def killed_on_a_host_without_cgroup2_mounted():
         for _ in range(5):
             with h.Hobbled(h.pidfile(root), QUICK) as hobbled:
                 wait_cycles(subject_of(root, hobbled), 1)
-                # Both at once: nobody is left who could.
-                guard = hobbled.guard()
-                h.kill(guard, signal.SIGSTOP)
-                hobbled.signal(signal.SIGKILL)
-                hobbled.process.wait(LONG)
-                h.kill(guard)
-                h.wait_until(lambda: not h.alive(guard), LONG, "the guard is dead")
+                hobbled.die_with_guard()
                 listed = h.hobblectl("list", "--output=SUBJECT,STATE,INSTANCE").stdout
                 rescued = h.hobblectl("rescue", hobbled.instance)
                 all_home()
