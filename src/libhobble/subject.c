@@ -49,9 +49,6 @@ hobble_subject *subject_free(hobble_subject *s)
         s->admission = admission_free(s->admission);
         s->release = release_free(s->release);
         s->in_place = in_place_free(s->in_place);
-        /* Who has ended is in no index any more, and its tarpit may be gone. */
-        if (s->place.path)
-                pathindex_remove(&s->tarpit->engine->places, &s->place);
         free(s->nest);
         free(s->end_text);
         free(s);
