@@ -10,9 +10,6 @@
 /* After this many rounds every number is looked at again, whether it is still the same process. */
 #define REVIEW_ROUNDS 16U
 
-/* Numbers that were bound before are looked at again for at most a twentieth of the time. */
-#define VERIFY_PAUSE 19U
-
 static int look(pid_t number, uint64_t known, struct binding_fact *ret, void *userdata)
 {
         struct members *m = userdata;

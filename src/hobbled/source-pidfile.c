@@ -10,9 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Numbers that were bound before are looked at again for at most a twentieth of the time. */
-#define VERIFY_PAUSE 19U
-
 struct source_pidfile {
         const struct source_host *host;
         struct topic *topic;

@@ -19,6 +19,10 @@
 /* The longest stretch that anything but the duty cycle's own clock may work in a row. */
 #define CLOCK_SLICE_USEC (1 * USEC_PER_MSEC)
 
+/* Numbers that were bound before are looked at again for at most a twentieth of the time: after a slice of it
+ * comes a pause of so many. */
+#define VERIFY_PAUSE 19U
+
 struct source;
 struct census;
 struct units;

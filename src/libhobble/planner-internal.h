@@ -68,8 +68,7 @@ struct planner {
         bool excess;          /* more than the background */
         unsigned reads_left, hunt_left, outside_left;
         size_t active_outside_left, idle_left, idle_outside_left;
-        uint64_t lag_usec; /* what ran on in the last look, while it was read or until it was frozen, all CPUs
-                            */
+        uint64_t lag_usec; /* what ran on in the last look while read or until frozen, all CPUs */
 
         /* actions */
         enum planner_verb all_verb;
